@@ -407,7 +407,7 @@ fn decimal(data: &[Record], delimiter: u8) -> u8 {
 }
 
 /// How well a name fits a column of times; lower is better.
-fn time_rank(name: &str) -> Option<usize> {
+pub(in crate::sources) fn time_rank(name: &str) -> Option<usize> {
     let name: String = name
         .to_lowercase()
         .chars()
