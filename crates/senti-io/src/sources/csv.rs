@@ -49,6 +49,12 @@ pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Read
         }
     }
     dialect.skipped_lines = layout.skipped_lines + body.n_comments;
+    if body.n_headers > 0 {
+        body.warnings.push(format!(
+            "the header is repeated {} times among the rows; these lines were skipped",
+            body.n_headers
+        ));
+    }
     let Body {
         mut time,
         line,

@@ -50,6 +50,13 @@ fn damaged(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error 
 
 /// Reads a file.
 pub(super) fn read(file: File, request: &Request, origin: String) -> Result<Reading> {
+    // The library asserts where it could refuse: damaged files make it panic.
+    let read = || read_checked(file, request, origin);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(damaged("its structure contradicts itself")))
+}
+
+fn read_checked(file: File, request: &Request, origin: String) -> Result<Reading> {
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let n_rows = usize::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or(0);

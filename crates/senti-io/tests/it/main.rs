@@ -4,3 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod sources;
+mod sources_parquet;
+mod sources_properties;
+mod sources_refused;
