@@ -4,6 +4,7 @@
 //! refused with its line, its column, its value and the reason.
 
 mod layout;
+mod moment;
 mod number;
 mod records;
 mod time;

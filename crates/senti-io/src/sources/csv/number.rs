@@ -106,7 +106,7 @@ fn decorated(text: &str, decimal: u8) -> Cell {
     let Some(clean) = ungrouped(rest, decimal) else {
         let has_month = lower
             .split(|c: char| !c.is_alphabetic())
-            .any(|word| super::time::month(word).is_some());
+            .any(|word| super::moment::month(word).is_some());
         return Cell::Bad(match () {
             () if has_month && lower.len() <= 12 => {
                 "a date where a number should be; a spreadsheet may have changed it"
