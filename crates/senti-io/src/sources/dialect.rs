@@ -28,7 +28,8 @@ pub struct Dialect {
     pub time_format: String,
     /// `oldest first`, `newest first`, `unsorted`.
     pub order: String,
-    /// The columns of the table, and what they mean.
+    /// The columns of the table, and what they mean; in JSON they stand beside the dialect.
+    #[serde(skip)]
     pub columns: Vec<ColumnRole>,
 }
 
