@@ -197,6 +197,14 @@ fn ungrouped(text: &str, decimal: u8) -> Option<String> {
         .then_some(clean)
 }
 
+/// Whether a number was shortened as spreadsheets do it: `4.2E+04`, `1.23E+05`. Programs write `e`, or every digit.
+pub(super) fn is_rounded(text: &str) -> bool {
+    let Some((digits, exponent)) = text.split_once('E') else {
+        return false;
+    };
+    exponent.starts_with('+') && digits.len() <= 4
+}
+
 /// What a cell says about the decimal sign of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hint {
