@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod sources;
+#[cfg(feature = "parquet")]
 mod sources_parquet;
 mod sources_properties;
 mod sources_refused;
