@@ -28,8 +28,7 @@ pub struct Dialect {
     pub time_format: String,
     /// `oldest first`, `newest first`, `unsorted`.
     pub order: String,
-    /// The columns of the table, and what they mean; in JSON they stand beside the dialect.
-    #[serde(skip)]
+    /// The columns of the table, and what they mean.
     pub columns: Vec<ColumnRole>,
 }
 

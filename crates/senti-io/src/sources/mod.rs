@@ -7,7 +7,6 @@ mod bigquery;
 mod bytes;
 mod csv;
 mod dialect;
-mod inspection;
 mod local;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -20,7 +19,6 @@ use senti::{Error, Result, Role, Table};
 use sha2::{Digest, Sha256};
 
 pub use dialect::{ColumnRole, Dialect};
-pub use inspection::Inspection;
 
 /// What to read, and how.
 #[derive(Clone, Debug, Default)]
@@ -123,11 +121,6 @@ impl Reading {
             origin,
             digest,
         }
-    }
-
-    /// What was recognised and found, for `senti-ai inspect`: text with `to_string`, JSON with serde.
-    pub fn inspection(&self) -> Inspection<'_> {
-        Inspection::new(self)
     }
 
     /// What was read, in one line.

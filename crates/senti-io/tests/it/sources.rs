@@ -711,57 +711,32 @@ fn every_source_answers() {
 }
 
 #[test]
-fn an_inspection_as_json_has_its_public_names() {
+fn what_was_found_has_its_public_names_in_json() {
     let reading = read(&Request::default()).unwrap();
-    let json = serde_json::to_value(reading.inspection()).unwrap();
-    assert_eq!(json["rows"], 1865);
+    let found = serde_json::to_value(&reading.found).unwrap();
     assert_eq!(
         (
-            json["first"].as_str(),
-            json["last"].as_str(),
-            json["step"].as_str()
+            &found["rows"],
+            &found["filled"],
+            &found["duplicates_dropped"]
         ),
-        (Some("2014-11-28"), Some("2020-01-17"), Some("day"))
+        (&1865.into(), &0.into(), &0.into())
     );
     assert_eq!(
-        json["gaps"][0],
+        (&found["first"], &found["last"], &found["step"]),
+        (&"2014-11-28".into(), &"2020-01-17".into(), &"day".into())
+    );
+    assert_eq!(
+        found["gaps"][0],
         serde_json::json!({"after": "2019-03-19", "before": "2019-04-01", "missing": 12, "filled": false})
     );
+    let dialect = serde_json::to_value(&reading.dialect).unwrap();
     assert_eq!(
-        (&json["filled"], &json["duplicates_dropped"]),
-        (&0.into(), &0.into())
-    );
-    assert_eq!(
-        json["columns"][3],
+        dialect["columns"][3],
         serde_json::json!({"name": "close", "role": "close"})
     );
     assert_eq!(
-        (
-            &json["dialect"]["delimiter"],
-            &json["dialect"]["compression"]
-        ),
+        (&dialect["delimiter"], &dialect["compression"]),
         (&",".into(), &"gzip".into())
     );
-    assert_eq!(json["warnings"], serde_json::json!([]));
-}
-
-#[test]
-fn an_inspection_as_text_names_everything() {
-    let text = read_text(
-        &PLAIN
-            .replace('\n', ",BTCUSD\n")
-            .replacen(",BTCUSD", ",symbol", 1),
-    )
-    .unwrap()
-    .inspection()
-    .to_string();
-    for part in [
-        "comma CSV",
-        "4, 2020-01-12 … 2020-01-15",
-        "day, open all week",
-        "close   close",
-        "symbol: not numbers (`BTCUSD`)",
-    ] {
-        assert!(text.contains(part), "{part} is not in\n{text}");
-    }
 }
