@@ -50,7 +50,12 @@ pub struct Predictions {
 impl Predictions {
     /// Room for `n` windows.
     pub fn new(n: usize, horizon: usize, n_levels: usize) -> Self {
-        Self { horizon, n_levels, point: vec![0.0; n * horizon], quantiles: vec![0.0; n * horizon * n_levels] }
+        Self {
+            horizon,
+            n_levels,
+            point: vec![0.0; n * horizon],
+            quantiles: vec![0.0; n * horizon * n_levels],
+        }
     }
 
     /// Number of windows.

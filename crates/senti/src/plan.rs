@@ -11,7 +11,8 @@ use crate::{Error, Result};
 
 /// Quantile levels of every forecast: 0.05, 0.10, … 0.95.
 pub const LEVELS: [f64; 19] = [
-    0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95,
+    0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80,
+    0.85, 0.90, 0.95,
 ];
 
 /// What the network learns.
@@ -111,7 +112,9 @@ pub struct Plan(Draft);
 
 impl<'de> Deserialize<'de> for Plan {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Draft::deserialize(deserializer)?.check().map_err(serde::de::Error::custom)
+        Draft::deserialize(deserializer)?
+            .check()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -136,7 +139,9 @@ impl Draft {
             if (low..=high).contains(&value) {
                 return Ok(());
             }
-            Err(Error::plan(format!("`{name}` is {value}, wanted {low} to {high}")))
+            Err(Error::plan(format!(
+                "`{name}` is {value}, wanted {low} to {high}"
+            )))
         };
         whole("input_seq_length", self.input_seq_length, 1, 10_000)?;
         whole("forecast_horizon", self.forecast_horizon, 1, 10_000)?;
@@ -153,15 +158,30 @@ impl Draft {
             }
             Err(Error::plan(format!("`{name}` is {value}, wanted {wanted}")))
         };
-        share("dropout", self.dropout, (0.0..1.0).contains(&self.dropout), "0 or more and less than 1")?;
+        share(
+            "dropout",
+            self.dropout,
+            (0.0..1.0).contains(&self.dropout),
+            "0 or more and less than 1",
+        )?;
         let rate = self.learning_rate;
-        share("learning_rate", rate, rate > 0.0 && rate <= 1.0, "more than 0 and at most 1")?;
+        share(
+            "learning_rate",
+            rate,
+            rate > 0.0 && rate <= 1.0,
+            "more than 0 and at most 1",
+        )?;
         for (name, value) in [
             ("valid_share", self.valid_share),
             ("calibration_share", self.calibration_share),
             ("test_share", self.test_share),
         ] {
-            share(name, value, value > 0.0 && value < 0.9, "more than 0 and less than 0.9")?;
+            share(
+                name,
+                value,
+                value > 0.0 && value < 0.9,
+                "more than 0 and less than 0.9",
+            )?;
         }
         let held = self.valid_share + self.calibration_share + self.test_share;
         if held >= 0.9 {

@@ -79,7 +79,10 @@ impl Table {
 
     /// Closing prices: every table has them.
     pub fn close(&self) -> &[f64] {
-        &self.role(Role::Close).expect("a table is only made with a close column").values
+        &self
+            .role(Role::Close)
+            .expect("a table is only made with a close column")
+            .values
     }
 
     /// Runs of rows without a long gap; no window may cross from one to the next.
