@@ -17,8 +17,8 @@ use crate::{Error, Result, quantiles};
 /// feature that is not known is skipped: no window holds it.
 ///
 /// Where the quartiles coincide, on features that mostly have one value (a dummy, counts that are nearly always 0), that rule would
-/// leave nothing but that value. There the bounds come from the values that differ from the median, widened to hold it, and the scale is
-/// the distance of the bounds, so that the feature keeps its meaning and lies within 1 of its median. For a dummy of 0 and 1 and for
+/// leave nothing but that value. There the bounds come from the values that differ from the median, within those seen and widened to
+/// hold it, and the scale is the distance of the bounds, so that the feature keeps its meaning and lies within 1 of its median. For a dummy of 0 and 1 and for
 /// a constant that is scikit-learn's scale of 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preparation {
@@ -107,7 +107,10 @@ impl Scale {
             let others: Vec<f64> = values.iter().copied().filter(|&x| x != median).collect();
             if !others.is_empty() {
                 let (below, above) = fences(&others);
-                (low, high) = (below.min(median), above.max(median));
+                (low, high) = (
+                    below.max(values[0]).min(median),
+                    above.min(values[values.len() - 1]).max(median),
+                );
                 flat = true;
             }
         }
@@ -119,7 +122,7 @@ impl Scale {
         let scale = if spread > 0.0 {
             spread
         } else if flat {
-            values[values.len() - 1] - values[0]
+            high - low
         } else {
             1.0
         };

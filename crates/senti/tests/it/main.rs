@@ -1,0 +1,5 @@
+//! Integration tests of the path, one binary.
+
+mod features;
+mod metrics;
+mod prepare;
