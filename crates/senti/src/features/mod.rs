@@ -63,7 +63,7 @@ enum Made {
         source: Source,
         #[serde(flatten)]
         form: Form,
-        autocorrelation: Option<f64>,
+        persistence: Option<f64>,
     },
 }
 
@@ -196,8 +196,8 @@ fn candidates(table: &Table, train_rows: Range<usize>, options: &FeatureOptions)
     let other = |column: &&Column| column.role == Role::Series;
     for column in table.columns().iter().filter(other) {
         let training = column.values[train_rows.clone()].iter().copied();
-        let (form, autocorrelation) = Form::learn(training);
-        made.push(Made::column(column, form, autocorrelation));
+        let (form, persistence) = Form::learn(training);
+        made.push(Made::column(column, form, persistence));
     }
     if options.levels {
         for column in table.columns() {
@@ -239,7 +239,7 @@ fn judge(training: &[f64], is_pure_number: bool) -> Result<u64, String> {
 }
 
 impl Made {
-    fn column(column: &Column, form: Form, autocorrelation: Option<f64>) -> Self {
+    fn column(column: &Column, form: Form, persistence: Option<f64>) -> Self {
         let source = match column.role {
             Role::Series => Source::Name(column.name.clone()),
             role => Source::Role(role),
@@ -248,7 +248,7 @@ impl Made {
             name: format!("{}:{}", column.name, form.name()),
             source,
             form,
-            autocorrelation,
+            persistence,
         }
     }
 
@@ -264,7 +264,7 @@ impl Made {
             Self::Candles { feature } => find(feature).map_or("unknown", |feature| feature.group),
             Self::Column {
                 form: Form::Level,
-                autocorrelation: None,
+                persistence: None,
                 ..
             } => "level",
             Self::Column { .. } => "series",
@@ -277,17 +277,17 @@ impl Made {
                 find(feature).map_or_else(|_| String::new(), |feature| feature.help.to_owned())
             }
             Self::Column {
-                form,
-                autocorrelation,
-                ..
+                form, persistence, ..
             } => {
                 let what = match form {
                     Form::Level => "as it is",
                     Form::Change => "x[t] - x[t-1]",
                     Form::LogChange { .. } => "ln(x[t] / x[t-1])",
                 };
-                match autocorrelation {
-                    Some(rho) => format!("{what} (autocorrelation in training {rho:.3})"),
+                match persistence {
+                    Some(persistence) => {
+                        format!("{what} (persistence in training {persistence:.3})")
+                    }
                     None => what.to_owned(),
                 }
             }

@@ -29,7 +29,7 @@ time = 1_514_764_800_000 + 7 * hour * np.arange(n)  # every seven hours, so that
 
 C, V = pd.Series(c), pd.Series(v)
 r = np.log(C / C.shift(1))
-still = 1e-6
+still = 1e-5
 logv = lambda x: np.log(np.maximum(np.asarray(x, float), still))
 macd, signal, hist = talib.MACD(c, 12, 26, 9)
 # TA-Lib's MACD gives its line only where the signal exists; the line itself is the same from row 25 on with a signal of one row.

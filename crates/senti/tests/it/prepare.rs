@@ -1,6 +1,7 @@
 //! Preparation against NumPy and scikit-learn (`goldens/prepare.py`), and its own promises.
 
 use std::collections::BTreeMap;
+use std::iter::once;
 
 use proptest::prelude::*;
 use senti::matrix::Matrix;
@@ -45,7 +46,7 @@ fn matrix(columns: &[&[f64]]) -> Matrix {
 }
 
 fn fit(values: &[f64]) -> Preparation {
-    Preparation::fit(&matrix(&[values]), [0..values.len()]).expect("values")
+    Preparation::fit(&matrix(&[values]), once(0..values.len())).expect("values")
 }
 
 fn apply(preparation: &Preparation, value: f64) -> f32 {
@@ -119,15 +120,15 @@ fn rows_with_an_unknown_feature_are_skipped_whole() {
         &[f64::NAN, 1.0, 77.0, 2.0, 3.0, 5.0],
         &[1e6, 4.0, f64::NAN, 3.0, 9.0, 1.0],
     ]);
-    let wanted = Preparation::fit(&whole, [0..4]).expect("values");
-    let found = Preparation::fit(&holed, [0..6]).expect("values");
+    let wanted = Preparation::fit(&whole, once(0..4)).expect("values");
+    let found = Preparation::fit(&holed, once(0..6)).expect("values");
     assert_eq!(found, wanted);
 }
 
 #[test]
 fn no_known_row_is_an_error() {
     let empty = matrix(&[&[f64::NAN, f64::NAN]]);
-    let error = Preparation::fit(&empty, [0..2]).expect_err("nothing known");
+    let error = Preparation::fit(&empty, once(0..2)).expect_err("nothing known");
     assert!(error.to_string().contains("no training row"), "{error}");
 }
 
