@@ -8,7 +8,7 @@ use senti_engine::Simd;
 
 use crate::artifact::{Artifact, ColumnRecord, DataRecord, FORMAT, Manifest, PartRecord, State, StateManifest};
 use crate::calibrate::Calibrator;
-use crate::evaluation::{self, Evaluation};
+use crate::evaluation;
 use crate::features::{FeatureOptions, FeatureSet};
 use crate::forecast::{Forecast, ForecastRow, Predictions};
 use crate::matrix::Matrix;

@@ -1,0 +1,5 @@
+//! Integration tests of the path.
+
+mod doors;
+mod market;
+mod models;
