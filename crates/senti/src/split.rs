@@ -59,7 +59,12 @@ pub fn split(origins: &Origins, plan: &Plan) -> Result<Split> {
     if train.len() < LEAST_TRAIN {
         return Err(too_few());
     }
-    Ok(Split { train, valid, calibration, test })
+    Ok(Split {
+        train,
+        valid,
+        calibration,
+        test,
+    })
 }
 
 #[cfg(test)]
@@ -68,13 +73,24 @@ mod tests {
     use crate::plan::Draft;
 
     fn check(origins: &Origins, horizon: usize) -> Split {
-        let plan = Draft { forecast_horizon: horizon, ..Draft::default() }.check().unwrap();
+        let plan = Draft {
+            forecast_horizon: horizon,
+            ..Draft::default()
+        }
+        .check()
+        .unwrap();
         let parts = split(origins, &plan).unwrap();
-        for (before, after) in
-            [(&parts.train, &parts.valid), (&parts.valid, &parts.calibration), (&parts.calibration, &parts.test)]
-        {
+        for (before, after) in [
+            (&parts.train, &parts.valid),
+            (&parts.valid, &parts.calibration),
+            (&parts.calibration, &parts.test),
+        ] {
             let last_label = before.last().unwrap() + horizon;
-            assert!(last_label < after.first().unwrap(), "label at {last_label} reaches {:?}", after.first());
+            assert!(
+                last_label < after.first().unwrap(),
+                "label at {last_label} reaches {:?}",
+                after.first()
+            );
         }
         assert_eq!(parts.test.last(), origins.last());
         parts
@@ -84,10 +100,18 @@ mod tests {
     fn labels_never_reach_the_next_part() {
         let parts = check(&Origins::new([0..1090]), 30);
         assert_eq!(
-            (parts.train.len(), parts.valid.len(), parts.calibration.len(), parts.test.len()),
+            (
+                parts.train.len(),
+                parts.valid.len(),
+                parts.calibration.len(),
+                parts.test.len()
+            ),
             (650, 100, 100, 150)
         );
-        assert_eq!(parts.valid.first().unwrap() - parts.train.last().unwrap(), 31);
+        assert_eq!(
+            parts.valid.first().unwrap() - parts.train.last().unwrap(),
+            31
+        );
         check(&Origins::new([30..400, 500..505, 700..1500]), 7);
         check(&Origins::new([0..25]), 1);
         check(&Origins::new([0..112]), 30);
@@ -97,7 +121,15 @@ mod tests {
     fn too_few_windows_are_named() {
         let plan = Draft::default().check().unwrap();
         let error = split(&Origins::new([0..111]), &plan).unwrap_err();
-        assert!(error.to_string().starts_with("111 windows of 30 past and 30 ahead cannot be split"), "{error}");
-        assert!(error.to_string().ends_with("wanted at least 112"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("111 windows of 30 past and 30 ahead cannot be split"),
+            "{error}"
+        );
+        assert!(
+            error.to_string().ends_with("wanted at least 112"),
+            "{error}"
+        );
     }
 }

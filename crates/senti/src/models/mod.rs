@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::artifact::{Manifest, StateManifest, State, Tensor};
+use crate::artifact::{Manifest, State, StateManifest, Tensor};
 use crate::doors::Machine;
 use crate::forecast::Predictions;
 use crate::observe::{EpochRecord, Observer};
@@ -63,10 +63,20 @@ pub const MODELS: &[Model] = &[
 
 /// The trainable model of this name.
 pub fn find(name: &str) -> Result<&'static Model> {
-    MODELS.iter().find(|model| model.trains && model.name == name).ok_or_else(|| {
-        let names: Vec<_> = MODELS.iter().filter(|model| model.trains).map(|model| format!("`{}`", model.name)).collect();
-        Error::input(format!("`model_type` is `{name}`, wanted {}", names.join(" or ")))
-    })
+    MODELS
+        .iter()
+        .find(|model| model.trains && model.name == name)
+        .ok_or_else(|| {
+            let names: Vec<_> = MODELS
+                .iter()
+                .filter(|model| model.trains)
+                .map(|model| format!("`{}`", model.name))
+                .collect();
+            Error::input(format!(
+                "`model_type` is `{name}`, wanted {}",
+                names.join(" or ")
+            ))
+        })
 }
 
 /// The naive forecast, learned from the job's training windows.
@@ -105,7 +115,12 @@ pub struct Learned {
 /// A model that has learned.
 pub trait Fitted {
     /// Forecasts the windows (at most [`CHUNK`]) into `out`, which has room for them: prices, quantiles never decreasing.
-    fn predict(&mut self, windows: &[Window<'_>], preparation: &Preparation, out: &mut Predictions) -> Result<()>;
+    fn predict(
+        &mut self,
+        windows: &[Window<'_>],
+        preparation: &Preparation,
+        out: &mut Predictions,
+    ) -> Result<()>;
 
     /// What it keeps beside its tensors.
     fn record(&self) -> Value;

@@ -1,5 +1,7 @@
-//! Integration tests of the path.
+//! Integration tests of the path, one module a noun.
 
+mod calendar;
 mod doors;
 mod market;
 mod models;
+mod table;
