@@ -22,6 +22,9 @@ pub mod target;
 /// Windows that a model predicts at once, at most.
 pub const CHUNK: usize = 512;
 
+/// Brings a model back from an artifact's manifest and tensors.
+pub type Load = fn(&Manifest, &[Tensor], Machine) -> Result<Box<dyn Fitted>>;
+
 /// A row of [`MODELS`].
 pub struct Model {
     /// Name as the user types it.
@@ -33,7 +36,7 @@ pub struct Model {
     /// Learns from windows.
     pub fit: fn(&Job<'_>, &mut Observer<'_>) -> Result<Learned>,
     /// Comes back from an artifact.
-    pub load: fn(&Manifest, &[Tensor], Machine) -> Result<Box<dyn Fitted>>,
+    pub load: Load,
 }
 
 /// Every model.
