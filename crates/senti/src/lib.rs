@@ -9,11 +9,13 @@ pub mod error;
 pub mod evaluation;
 pub mod features;
 pub mod forecast;
+pub mod matrix;
 pub mod metrics;
 pub mod models;
 pub mod observe;
 pub mod plan;
 pub mod prepare;
+pub mod quantiles;
 pub mod table;
 
 pub use doors::{Machine, Outcome, Provenance};
