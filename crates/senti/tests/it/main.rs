@@ -1,0 +1,4 @@
+//! Integration tests of the path, one module a noun.
+
+mod calendar;
+mod table;
