@@ -66,7 +66,11 @@ impl Calibrator {
                 let median = quantiles[pairs].ln();
                 let miss = actual.ln() - median;
                 for pair in 0..pairs {
-                    let edge = if miss < 0.0 { quantiles[pair] } else { quantiles[levels - 1 - pair] };
+                    let edge = if miss < 0.0 {
+                        quantiles[pair]
+                    } else {
+                        quantiles[levels - 1 - pair]
+                    };
                     let half = (edge.ln() - median).abs().max(f64::MIN_POSITIVE);
                     self.scores[step * pairs + pair].push((miss.abs() / half) as f32);
                 }
@@ -143,14 +147,20 @@ mod tests {
         let predictions = forecast(n, (-0.5_f64).exp(), 1.0, 0.5_f64.exp());
         // |log actual| is uniform on 0..1.25, so 80 % of it lies below 1 = twice the half width
         let actual: Vec<f64> = (0..n)
-            .map(|row| (1.25 * (row as f64 + 0.5) / n as f64 * if row % 2 == 0 { 1.0 } else { -1.0 }).exp())
+            .map(|row| {
+                (1.25 * (row as f64 + 0.5) / n as f64 * if row % 2 == 0 { 1.0 } else { -1.0 }).exp()
+            })
             .collect();
         let mut calibrator = Calibrator::new(&LEVELS, 1, n);
         calibrator.add(&predictions, &actual);
         let calibration = calibrator.finish();
         // shrunk: 2^(4000 / 4020)
         let wanted = 2.0_f64.powf(4000.0 / 4020.0);
-        assert!((calibration.factor(0, 0) / wanted - 1.0).abs() < 1e-3, "{}", calibration.factor(0, 0));
+        assert!(
+            (calibration.factor(0, 0) / wanted - 1.0).abs() < 1e-3,
+            "{}",
+            calibration.factor(0, 0)
+        );
         let mut moved = forecast(1, (-0.5_f64).exp(), 1.0, 0.5_f64.exp());
         calibration.apply(&mut moved);
         assert_eq!(moved.quantiles[1], 1.0);
@@ -171,8 +181,18 @@ mod tests {
     #[test]
     fn quantiles_never_cross_whatever_the_factors() {
         let mut predictions = Predictions::new(1, 1, 5);
-        predictions.quantiles.copy_from_slice(&[0.8, 0.9, 1.0, 1.1, 1.2]);
-        Calibration { pairs: 2, factors: vec![0.2, 5.0] }.apply(&mut predictions);
-        assert!(predictions.quantiles.is_sorted(), "{:?}", predictions.quantiles);
+        predictions
+            .quantiles
+            .copy_from_slice(&[0.8, 0.9, 1.0, 1.1, 1.2]);
+        Calibration {
+            pairs: 2,
+            factors: vec![0.2, 5.0],
+        }
+        .apply(&mut predictions);
+        assert!(
+            predictions.quantiles.is_sorted(),
+            "{:?}",
+            predictions.quantiles
+        );
     }
 }

@@ -6,9 +6,11 @@ use std::ops::Range;
 
 use senti_engine::Simd;
 
-use crate::artifact::{Artifact, ColumnRecord, DataRecord, FORMAT, Manifest, PartRecord, State, StateManifest};
+use crate::artifact::{
+    Artifact, ColumnRecord, DataRecord, FORMAT, Manifest, PartRecord, State, StateManifest,
+};
 use crate::calibrate::Calibrator;
-use crate::evaluation::{self, Evaluation};
+use crate::evaluation;
 use crate::features::{FeatureOptions, FeatureSet};
 use crate::forecast::{Forecast, ForecastRow, Predictions};
 use crate::matrix::Matrix;
@@ -91,9 +93,15 @@ pub fn fit(
         rows: matrix.n_rows(),
         matrix_bytes: matrix.n_rows() * matrix.n_columns() * size_of::<f64>(),
     };
-    let notes: Vec<String> =
-        features.dropped().iter().map(|dropped| format!("`{}` is no feature: {}", dropped.name, dropped.reason)).collect();
-    observe(Event::Prepared { sizes: &sizes, notes: &notes });
+    let notes: Vec<String> = features
+        .dropped()
+        .iter()
+        .map(|dropped| format!("`{}` is no feature: {}", dropped.name, dropped.reason))
+        .collect();
+    observe(Event::Prepared {
+        sizes: &sizes,
+        notes: &notes,
+    });
 
     let job = |train: Origins, valid: Origins| Job {
         plan,
@@ -104,18 +112,31 @@ pub fn fit(
         resume,
         state: &state,
     };
-    let Learned { mut fitted, history, best_epoch } =
-        (models::find(&plan.model_type)?.fit)(&job(parts.train.clone(), parts.valid.clone()), observe)?;
+    let Learned {
+        mut fitted,
+        history,
+        best_epoch,
+    } = (models::find(&plan.model_type)?.fit)(
+        &job(parts.train.clone(), parts.valid.clone()),
+        observe,
+    )?;
 
     let mut calibrator = Calibrator::new(&LEVELS, plan.forecast_horizon, parts.calibration.len());
-    evaluation::walk(&all.part(parts.calibration.clone()), fitted.as_mut(), &preparation, &mut |case| {
-        calibrator.add(case.predictions, case.actual);
-        Ok(())
-    })?;
+    evaluation::walk(
+        &all.part(parts.calibration.clone()),
+        fitted.as_mut(),
+        &preparation,
+        &mut |case| {
+            calibrator.add(case.predictions, case.actual);
+            Ok(())
+        },
+    )?;
     let calibration = calibrator.finish();
 
     // the naive forecast may know every move that ended before the test part
-    let known = all.origins().within(0..before(&parts.test, plan.forecast_horizon));
+    let known = all
+        .origins()
+        .within(0..before(&parts.test, plan.forecast_horizon));
     let mut naive = models::naive(&job(known, parts.valid.clone()), observe)?;
     let evaluation = evaluation::evaluate(
         &all.part(parts.test.clone()),
@@ -140,7 +161,14 @@ pub fn fit(
             first: table.time()[0],
             last: table.time()[table.n_rows() - 1],
             step: table.calendar().step(),
-            columns: table.columns().iter().map(|c| ColumnRecord { name: c.name.clone(), role: c.role }).collect(),
+            columns: table
+                .columns()
+                .iter()
+                .map(|c| ColumnRecord {
+                    name: c.name.clone(),
+                    role: c.role,
+                })
+                .collect(),
         },
         target_column: target_name(table).to_owned(),
         split: records(table, &parts),
@@ -153,7 +181,10 @@ pub fn fit(
         history,
         best_epoch,
     };
-    let artifact = Artifact { manifest, tensors: fitted.tensors() };
+    let artifact = Artifact {
+        manifest,
+        tensors: fitted.tensors(),
+    };
     let forecast = forecast_with(&artifact.manifest, fitted.as_mut(), table)?;
     observe(Event::Finished(&artifact));
     Ok(Outcome { artifact, forecast })
@@ -162,7 +193,8 @@ pub fn fit(
 /// Forecasts from the last candle of a table with a trained model alone.
 pub fn forecast(artifact: &Artifact, table: &Table, machine: Machine) -> Result<Forecast> {
     let manifest = &artifact.manifest;
-    let mut fitted = (models::find(&manifest.plan.model_type)?.load)(manifest, &artifact.tensors, machine)?;
+    let mut fitted =
+        (models::find(&manifest.plan.model_type)?.load)(manifest, &artifact.tensors, machine)?;
     forecast_with(manifest, fitted.as_mut(), table)
 }
 
@@ -171,7 +203,7 @@ fn forecast_with(manifest: &Manifest, fitted: &mut dyn Fitted, table: &Table) ->
     let (found, wanted) = (table.calendar().step(), manifest.data.step);
     if found != wanted {
         return Err(Error::data(format!(
-            "the rows are {} apart, the model was trained on rows {} apart",
+            "a step of these rows is `{}`, of the model `{}`",
             crate::calendar::step_name(found),
             crate::calendar::step_name(wanted)
         ))
@@ -183,11 +215,16 @@ fn forecast_with(manifest: &Manifest, fitted: &mut dyn Fitted, table: &Table) ->
     let Some(window) = windows::last(&recent, &matrix, plan.input_seq_length) else {
         let segment = table.segments().last().map_or(0, |segment| segment.len());
         if segment >= needed {
-            return Err(Error::data(format!("the last {} rows have blank cells", plan.input_seq_length))
-                .hint("fill the columns that the model was trained with (`senti-ai models show`)"));
+            return Err(Error::data(format!(
+                "the last {} rows have blank cells",
+                plan.input_seq_length
+            ))
+            .hint("fill the columns that the model was trained with (`senti-ai models show`)"));
         }
-        return Err(Error::data(format!("{segment} rows without a long gap are too few to forecast from, wanted {needed}"))
-            .hint("give more rows before the last one"));
+        return Err(Error::data(format!(
+            "{segment} rows without a long gap are too few to forecast from, wanted {needed}"
+        ))
+        .hint("give more rows before the last one"));
     };
 
     let mut predictions = Predictions::new(1, plan.forecast_horizon, LEVELS.len());
@@ -212,8 +249,10 @@ fn forecast_with(manifest: &Manifest, fitted: &mut dyn Fitted, table: &Table) ->
 /// A checkpoint may only be taken up by the same code, data and plan; the number of epochs may differ.
 fn agrees(found: &StateManifest, wanted: &StateManifest) -> Result<()> {
     let refuse = |what: &str, found: &str, wanted: &str| {
-        Err(Error::plan(format!("the checkpoint's {what} is {found}, now it is {wanted}"))
-            .hint("give the same data and options as before, or train without `--resume`"))
+        Err(Error::plan(format!(
+            "the checkpoint's {what} is {found}, now it is {wanted}"
+        ))
+        .hint("give the same data and options as before, or train without `--resume`"))
     };
     if found.digest != wanted.digest {
         return refuse("data digest", &found.digest, &wanted.digest);
@@ -228,7 +267,9 @@ fn agrees(found: &StateManifest, wanted: &StateManifest) -> Result<()> {
     let (found, wanted) = (as_map(&found.plan), as_map(&wanted.plan));
     for (name, wanted) in wanted.as_object().into_iter().flatten() {
         if name != "epochs" && found.get(name) != Some(wanted) {
-            let found = found.get(name).map_or("missing".to_owned(), ToString::to_string);
+            let found = found
+                .get(name)
+                .map_or("missing".to_owned(), ToString::to_string);
             return refuse(&format!("`{name}`"), &found, &wanted.to_string());
         }
     }
@@ -243,11 +284,18 @@ fn learn_features(table: &Table, plan: &Plan) -> Result<(FeatureSet, Matrix)> {
     let (past, ahead) = (plan.input_seq_length, plan.forecast_horizon);
     let rows = table.n_rows();
     if rows < past + ahead {
-        return Err(Error::data(format!("{rows} rows cannot make a window of {past} past and {ahead} ahead"))
-            .hint(format!("give at least {} rows, or lower `--input_seq_length` or `--forecast_horizon`", past + ahead)));
+        return Err(Error::data(format!(
+            "{rows} rows cannot make a window of {past} past and {ahead} ahead"
+        ))
+        .hint(format!(
+            "give at least {} rows, or lower `--input_seq_length` or `--forecast_horizon`",
+            past + ahead
+        )));
     }
     let share = 1.0 - plan.valid_share - plan.calibration_share - plan.test_share;
-    let options = FeatureOptions { levels: plan.target == Target::Price };
+    let options = FeatureOptions {
+        levels: plan.target == Target::Price,
+    };
     let mut end = ((share * rows.saturating_sub(4 * ahead) as f64) as usize).max(2);
     loop {
         let features = FeatureSet::learn(table, 0..end, &options)?;
@@ -286,22 +334,32 @@ fn mean_move(table: &Table, train: &Origins) -> f64 {
             moves += 1;
         }
     }
-    if moves == 0 { 0.0 } else { sum / f64::from(moves) }
+    if moves == 0 {
+        0.0
+    } else {
+        sum / f64::from(moves)
+    }
 }
 
 fn target_name(table: &Table) -> &str {
-    table.role(Role::Close).map_or("close", |column| &column.name)
+    table
+        .role(Role::Close)
+        .map_or("close", |column| &column.name)
 }
 
 fn records(table: &Table, parts: &Split) -> Vec<PartRecord> {
-    [("train", &parts.train), ("valid", &parts.valid), ("calibration", &parts.calibration), ("test", &parts.test)]
-        .into_iter()
-        .map(|(part, origins)| PartRecord {
-            part: part.into(),
-            windows: origins.len(),
-            first_origin: table.time()[origins.first().unwrap_or(0)],
-            last_origin: table.time()[origins.last().unwrap_or(0)],
-        })
-        .collect()
+    [
+        ("train", &parts.train),
+        ("valid", &parts.valid),
+        ("calibration", &parts.calibration),
+        ("test", &parts.test),
+    ]
+    .into_iter()
+    .map(|(part, origins)| PartRecord {
+        part: part.into(),
+        windows: origins.len(),
+        first_origin: table.time()[origins.first().unwrap_or(0)],
+        last_origin: table.time()[origins.last().unwrap_or(0)],
+    })
+    .collect()
 }
-

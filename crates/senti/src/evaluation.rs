@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::calibrate::Calibration;
 use crate::forecast::Predictions;
 use crate::metrics::{Evaluator, Scores};
@@ -13,7 +14,6 @@ use crate::plan::LEVELS;
 use crate::prepare::Preparation;
 use crate::table::Time;
 use crate::windows::{Window, Windows};
-use crate::Result;
 
 /// Model and naive on the test part, in original units.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,19 +45,37 @@ pub fn walk<'a>(
 ) -> Result<()> {
     let horizon = windows.horizon();
     for start in (0..windows.len()).step_by(CHUNK) {
-        let labelled: Vec<_> = (start..windows.len().min(start + CHUNK)).map(|position| windows.get(position)).collect();
+        let labelled: Vec<_> = (start..windows.len().min(start + CHUNK))
+            .map(|position| windows.get(position))
+            .collect();
         let past: Vec<_> = labelled.iter().map(|labelled| labelled.window()).collect();
-        let times: Vec<_> = labelled.iter().flat_map(|labelled| labelled.future_times()).copied().collect();
-        let actual: Vec<_> = labelled.iter().flat_map(|labelled| labelled.future()).copied().collect();
+        let times: Vec<_> = labelled
+            .iter()
+            .flat_map(|labelled| labelled.future_times())
+            .copied()
+            .collect();
+        let actual: Vec<_> = labelled
+            .iter()
+            .flat_map(|labelled| labelled.future())
+            .copied()
+            .collect();
         let mut predictions = Predictions::new(past.len(), horizon, LEVELS.len());
         fitted.predict(&past, preparation, &mut predictions)?;
-        take(Case { windows: &past, times: &times, actual: &actual, predictions: &mut predictions })?;
+        take(Case {
+            windows: &past,
+            times: &times,
+            actual: &actual,
+            predictions: &mut predictions,
+        })?;
     }
     Ok(())
 }
 
 /// Scores model and naive on the test windows and tells the observer every forecast.
-#[allow(clippy::too_many_arguments, reason = "each is one thing, and there is one caller")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each is one thing, and there is one caller"
+)]
 pub(crate) fn evaluate(
     test: &Windows<'_>,
     fitted: &mut dyn Fitted,
@@ -76,9 +94,21 @@ pub(crate) fn evaluate(
         let mut rival = Predictions::new(case.windows.len(), horizon, LEVELS.len());
         naive.predict(case.windows, preparation, &mut rival)?;
         let last_close: Vec<_> = case.windows.iter().map(Window::last_close).collect();
-        for (row, (&last_close, actual)) in last_close.iter().zip(case.actual.chunks_exact(horizon)).enumerate() {
-            for (scores, predictions) in [(&mut model_scores, &*case.predictions), (&mut naive_scores, &rival)] {
-                scores.add(last_close, actual, predictions.point(row), predictions.quantiles(row));
+        for (row, (&last_close, actual)) in last_close
+            .iter()
+            .zip(case.actual.chunks_exact(horizon))
+            .enumerate()
+        {
+            for (scores, predictions) in [
+                (&mut model_scores, &*case.predictions),
+                (&mut naive_scores, &rival),
+            ] {
+                scores.add(
+                    last_close,
+                    actual,
+                    predictions.point(row),
+                    predictions.quantiles(row),
+                );
             }
         }
         let origins: Vec<_> = case.windows.iter().map(Window::time).collect();
@@ -93,5 +123,8 @@ pub(crate) fn evaluate(
         }));
         Ok(())
     })?;
-    Ok(Evaluation { model: model_scores.finish(), naive: naive_scores.finish() })
+    Ok(Evaluation {
+        model: model_scores.finish(),
+        naive: naive_scores.finish(),
+    })
 }

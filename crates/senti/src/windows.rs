@@ -95,7 +95,10 @@ impl Origins {
             if run.is_empty() {
                 continue;
             }
-            debug_assert!(origins.runs.last().is_none_or(|last| last.end <= run.start), "runs rise");
+            debug_assert!(
+                origins.runs.last().is_none_or(|last| last.end <= run.start),
+                "runs rise"
+            );
             origins.before.push(origins.len);
             origins.len += run.len();
             origins.runs.push(run);
@@ -118,7 +121,11 @@ impl Origins {
     /// # Panics
     /// When the position is not below [`Origins::len`].
     pub fn row(&self, position: usize) -> usize {
-        assert!(position < self.len, "position {position} of {} origins", self.len);
+        assert!(
+            position < self.len,
+            "position {position} of {} origins",
+            self.len
+        );
         let run = self.before.partition_point(|&before| before <= position) - 1;
         self.runs[run].start + position - self.before[run]
     }
@@ -141,7 +148,9 @@ impl Origins {
     /// Those with rows in this range.
     #[must_use]
     pub fn within(&self, rows: Range<usize>) -> Self {
-        Self::new(self.runs.iter().map(|run| run.start.max(rows.start)..run.end.min(rows.end).max(run.start.max(rows.start))))
+        Self::new(self.runs.iter().map(|run| {
+            run.start.max(rows.start)..run.end.min(rows.end).max(run.start.max(rows.start))
+        }))
     }
 
     /// Rows that the windows of these origins look at (the past `steps` of each), merged into runs.
@@ -193,22 +202,38 @@ impl<'a> Windows<'a> {
     /// Every window of `steps` complete rows with `horizon` closes after it, none across a long gap.
     pub fn new(table: &'a Table, matrix: &'a Matrix, steps: usize, horizon: usize) -> Self {
         let segment_end = |row: usize| {
-            let position = table.segments().partition_point(|segment| segment.end <= row);
+            let position = table
+                .segments()
+                .partition_point(|segment| segment.end <= row);
             table.segments()[position].end
         };
         let origins = Origins::new(complete_runs(table, matrix).into_iter().filter_map(|run| {
             let first = run.start + steps - 1;
             // the future must exist in the same segment, though its features need not be complete
-            let end = run.end.min((segment_end(run.start) + 1).saturating_sub(horizon + 1));
+            let end = run
+                .end
+                .min((segment_end(run.start) + 1).saturating_sub(horizon + 1));
             (first < end).then_some(first..end)
         }));
-        Self { view: View { matrix, close: table.close(), time: table.time(), steps }, horizon, origins }
+        Self {
+            view: View {
+                matrix,
+                close: table.close(),
+                time: table.time(),
+                steps,
+            },
+            horizon,
+            origins,
+        }
     }
 
     /// The same windows, of these origins only.
     #[must_use]
     pub fn part(&self, origins: Origins) -> Self {
-        Self { origins, ..self.clone() }
+        Self {
+            origins,
+            ..self.clone()
+        }
     }
 
     /// Their origins.
@@ -243,14 +268,23 @@ impl<'a> Windows<'a> {
 
     /// The window at this position.
     pub fn get(&self, position: usize) -> Labelled<'a> {
-        Labelled { window: Window { view: self.view, origin: self.origins.row(position) }, horizon: self.horizon }
+        Labelled {
+            window: Window {
+                view: self.view,
+                origin: self.origins.row(position),
+            },
+            horizon: self.horizon,
+        }
     }
 
     /// All of them in order.
     pub fn iter(&self) -> impl Iterator<Item = Labelled<'a>> + '_ {
         let (view, horizon) = (self.view, self.horizon);
         let rows = self.origins.runs().iter().flat_map(Clone::clone);
-        rows.map(move |origin| Labelled { window: Window { view, origin }, horizon })
+        rows.map(move |origin| Labelled {
+            window: Window { view, origin },
+            horizon,
+        })
     }
 }
 
@@ -258,8 +292,15 @@ impl<'a> Windows<'a> {
 pub fn last<'a>(table: &'a Table, matrix: &'a Matrix, steps: usize) -> Option<Window<'a>> {
     let end = table.n_rows();
     let run = complete_runs(table, matrix).pop()?;
-    (run.end == end && run.len() >= steps)
-        .then(|| Window { view: View { matrix, close: table.close(), time: table.time(), steps }, origin: end - 1 })
+    (run.end == end && run.len() >= steps).then(|| Window {
+        view: View {
+            matrix,
+            close: table.close(),
+            time: table.time(),
+            steps,
+        },
+        origin: end - 1,
+    })
 }
 
 #[cfg(test)]
@@ -269,7 +310,9 @@ mod tests {
     #[test]
     fn origins_are_found_by_position() {
         let origins = Origins::new([3..5, 5..5, 9..12]);
-        let rows: Vec<usize> = (0..origins.len()).map(|position| origins.row(position)).collect();
+        let rows: Vec<usize> = (0..origins.len())
+            .map(|position| origins.row(position))
+            .collect();
         assert_eq!(rows, [3, 4, 9, 10, 11]);
         assert_eq!(origins.within(4..10), Origins::new([4..5, 9..10]));
         assert_eq!(origins.within(6..8), Origins::default());

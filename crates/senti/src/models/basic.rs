@@ -41,7 +41,15 @@ struct Record {
 impl Basic {
     fn new(target: Target, ridge: Ridge, alpha: f64, residuals: Vec<f64>) -> Self {
         let horizon = target.horizon();
-        Self { target, ridge, alpha, residuals, row: Vec::new(), narrow: Vec::new(), encoded: vec![0.0; horizon] }
+        Self {
+            target,
+            ridge,
+            alpha,
+            residuals,
+            row: Vec::new(),
+            narrow: Vec::new(),
+            encoded: vec![0.0; horizon],
+        }
     }
 
     /// Encoded point forecast of one window, left in `encoded`.
@@ -52,7 +60,12 @@ impl Basic {
 }
 
 /// Prepared features of a window, oldest row first: (T, F) as one row.
-fn flatten(window: Window<'_>, preparation: &Preparation, narrow: &mut Vec<f32>, row: &mut Vec<f64>) {
+fn flatten(
+    window: Window<'_>,
+    preparation: &Preparation,
+    narrow: &mut Vec<f32>,
+    row: &mut Vec<f64>,
+) {
     row.clear();
     for features in window.past() {
         narrow.resize(features.len(), 0.0);
@@ -84,7 +97,9 @@ pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned>
     let mut best: Option<(f64, Basic)> = None;
     for penalty in PENALTIES {
         let alpha = penalty * job.train.len() as f64;
-        let Ok(ridge) = gram.solve(alpha) else { continue };
+        let Ok(ridge) = gram.solve(alpha) else {
+            continue;
+        };
         let mut candidate = Basic::new(target.clone(), ridge, alpha, Vec::new());
         let mut squares = 0.0;
         for position in thinned(&job.valid) {
@@ -92,7 +107,8 @@ pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned>
             let last_close = labelled.window().last_close();
             candidate.encode(labelled.window(), job.preparation);
             for (step, &close) in labelled.future().iter().enumerate() {
-                squares += (target.encode(step, last_close, close) - candidate.encoded[step]).powi(2);
+                squares +=
+                    (target.encode(step, last_close, close) - candidate.encoded[step]).powi(2);
             }
         }
         if squares.is_finite() && best.as_ref().is_none_or(|(least, _)| squares < *least) {
@@ -100,7 +116,8 @@ pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned>
         }
     }
     let Some((_, mut fitted)) = best else {
-        return Err(Error::data("no penalty gives a finite ridge regression").hint("look for absurd values in the columns"));
+        return Err(Error::data("no penalty gives a finite ridge regression")
+            .hint("look for absurd values in the columns"));
     };
 
     let mut residuals = vec![Vec::new(); horizon];
@@ -108,31 +125,61 @@ pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned>
         let labelled = job.valid.get(position);
         fitted.encode(labelled.window(), job.preparation);
         for (step, &close) in labelled.future().iter().enumerate() {
-            residuals[step].push(target.encode(step, labelled.window().last_close(), close) - fitted.encoded[step]);
+            residuals[step].push(
+                target.encode(step, labelled.window().last_close(), close) - fitted.encoded[step],
+            );
         }
     }
     fitted.residuals = empirical(&mut residuals, &LEVELS);
-    Ok(Learned { fitted: Box::new(fitted), history: Vec::new(), best_epoch: 0 })
+    Ok(Learned {
+        fitted: Box::new(fitted),
+        history: Vec::new(),
+        best_epoch: 0,
+    })
 }
 
-pub(super) fn load(manifest: &Manifest, tensors: &[Tensor], _machine: Machine) -> Result<Box<dyn Fitted>> {
-    let record: Record = serde_json::from_value(manifest.model.clone())
-        .map_err(|cause| Error::data("the artifact's record of the basic model cannot be read").because(cause))?;
+pub(super) fn load(
+    manifest: &Manifest,
+    tensors: &[Tensor],
+    _machine: Machine,
+) -> Result<Box<dyn Fitted>> {
+    let record: Record = serde_json::from_value(manifest.model.clone()).map_err(|cause| {
+        Error::data("the artifact's record of the basic model cannot be read").because(cause)
+    })?;
     let values = |name: &str, wanted: usize| match &find_tensor(tensors, name)?.values {
         Values::F64(values) if values.len() == wanted => Ok(values.clone()),
-        _ => Err(Error::data(format!("the artifact's tensor `{name}` does not hold {wanted} double precision numbers"))),
+        _ => Err(Error::data(format!(
+            "the artifact's tensor `{name}` does not hold {wanted} double precision numbers"
+        ))),
     };
     let horizon = record.target.horizon();
     let width = manifest.plan.input_seq_length * manifest.features.names().len();
-    let ridge = Ridge { coefficients: values("coefficients", width * horizon)?, intercept: values("intercept", horizon)? };
+    let ridge = Ridge {
+        coefficients: values("coefficients", width * horizon)?,
+        intercept: values("intercept", horizon)?,
+    };
     if record.residuals.len() != horizon * LEVELS.len() {
-        return Err(Error::data(format!("the artifact's record holds {} residual quantiles, wanted {}", record.residuals.len(), horizon * LEVELS.len())));
+        return Err(Error::data(format!(
+            "the artifact's record holds {} residual quantiles, wanted {}",
+            record.residuals.len(),
+            horizon * LEVELS.len()
+        )));
     }
-    Ok(Box::new(Basic::new(record.target, ridge, record.alpha, record.residuals)))
+    Ok(Box::new(Basic::new(
+        record.target,
+        ridge,
+        record.alpha,
+        record.residuals,
+    )))
 }
 
 impl Fitted for Basic {
-    fn predict(&mut self, windows: &[Window<'_>], preparation: &Preparation, out: &mut Predictions) -> Result<()> {
+    fn predict(
+        &mut self,
+        windows: &[Window<'_>],
+        preparation: &Preparation,
+        out: &mut Predictions,
+    ) -> Result<()> {
         let levels = out.n_levels;
         for (n, &window) in windows.iter().enumerate() {
             let last_close = window.last_close();
@@ -143,7 +190,8 @@ impl Fitted for Basic {
                 out.point[cell] = self.target.decode(step, last_close, point);
                 for level in 0..levels {
                     let residual = self.residuals[step * levels + level];
-                    out.quantiles[cell * levels + level] = self.target.decode(step, last_close, point + residual);
+                    out.quantiles[cell * levels + level] =
+                        self.target.decode(step, last_close, point + residual);
                 }
             }
         }
@@ -151,7 +199,11 @@ impl Fitted for Basic {
     }
 
     fn record(&self) -> Value {
-        let record = Record { target: self.target.clone(), alpha: self.alpha, residuals: self.residuals.clone() };
+        let record = Record {
+            target: self.target.clone(),
+            alpha: self.alpha,
+            residuals: self.residuals.clone(),
+        };
         serde_json::to_value(record).unwrap_or(Value::Null)
     }
 
@@ -163,7 +215,11 @@ impl Fitted for Basic {
                 shape: vec![self.ridge.coefficients.len() / horizon, horizon],
                 values: Values::F64(self.ridge.coefficients.clone()),
             },
-            Tensor { name: "intercept".into(), shape: vec![horizon], values: Values::F64(self.ridge.intercept.clone()) },
+            Tensor {
+                name: "intercept".into(),
+                shape: vec![horizon],
+                values: Values::F64(self.ridge.intercept.clone()),
+            },
         ]
     }
 }

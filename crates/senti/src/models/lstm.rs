@@ -47,7 +47,9 @@ impl Lstm {
     fn new(plan: &Plan, machine: Machine, features: usize, target: Target) -> Self {
         let horizon = plan.forecast_horizon;
         let loss = match plan.loss {
-            Loss::Pinball => senti_engine::Loss::Pinball(Pinball::new(&LEVELS.map(|level| level as f32))),
+            Loss::Pinball => {
+                senti_engine::Loss::Pinball(Pinball::new(&LEVELS.map(|level| level as f32)))
+            }
             Loss::Mse => senti_engine::Loss::Mse,
             Loss::Mae => senti_engine::Loss::Mae,
             Loss::Huber => senti_engine::Loss::Huber { delta: 1.0 },
@@ -61,7 +63,12 @@ impl Lstm {
             outputs,
         };
         let max_batch = plan.batch_size.max(ROWS);
-        let options = Options { seed: plan.seed, threads: machine.threads, simd: machine.simd, max_batch };
+        let options = Options {
+            seed: plan.seed,
+            threads: machine.threads,
+            simd: machine.simd,
+            max_batch,
+        };
         Self {
             network: Network::new(architecture, options),
             loss,
@@ -79,16 +86,25 @@ impl Lstm {
         match (&self.loss, plan.target) {
             (senti_engine::Loss::Pinball(head), _) => {
                 let target = &self.target;
-                let mut values = sample(train, |step, last_close, close| target.encode(step, last_close, close));
-                self.network.set_output_layer(&head.raw_for(&empirical(&mut values, &LEVELS)));
+                let mut values = sample(train, |step, last_close, close| {
+                    target.encode(step, last_close, close)
+                });
+                self.network
+                    .set_output_layer(&head.raw_for(&empirical(&mut values, &LEVELS)));
             }
-            (_, plan::Target::LogReturn) => self.network.set_output_layer(&vec![0.0; train.horizon()]),
+            (_, plan::Target::LogReturn) => {
+                self.network.set_output_layer(&vec![0.0; train.horizon()])
+            }
             (_, plan::Target::Price) => {}
         }
     }
 
     /// Copies the past of windows into the batch, prepared: (T, B, F).
-    fn gather<'w>(&mut self, windows: impl ExactSizeIterator<Item = Window<'w>>, preparation: &Preparation) {
+    fn gather<'w>(
+        &mut self,
+        windows: impl ExactSizeIterator<Item = Window<'w>>,
+        preparation: &Preparation,
+    ) {
         self.batch.resize(windows.len());
         for (row, window) in windows.enumerate() {
             for (step, features) in window.past().enumerate() {
@@ -98,11 +114,24 @@ impl Lstm {
     }
 
     /// The same with the futures, encoded: (B, H).
-    fn gather_labelled<'w>(&mut self, windows: impl ExactSizeIterator<Item = Labelled<'w>> + Clone, preparation: &Preparation) {
-        self.gather(windows.clone().map(|labelled| labelled.window()), preparation);
+    fn gather_labelled<'w>(
+        &mut self,
+        windows: impl ExactSizeIterator<Item = Labelled<'w>> + Clone,
+        preparation: &Preparation,
+    ) {
+        self.gather(
+            windows.clone().map(|labelled| labelled.window()),
+            preparation,
+        );
         for (row, labelled) in windows.enumerate() {
             let last_close = labelled.window().last_close();
-            for (step, (slot, &close)) in self.batch.target_mut(row).iter_mut().zip(labelled.future()).enumerate() {
+            for (step, (slot, &close)) in self
+                .batch
+                .target_mut(row)
+                .iter_mut()
+                .zip(labelled.future())
+                .enumerate()
+            {
                 *slot = self.target.encode(step, last_close, close) as f32;
             }
         }
@@ -113,7 +142,10 @@ impl Lstm {
         let mut sum = 0.0;
         for start in (0..windows.len()).step_by(ROWS) {
             let end = (start + ROWS).min(windows.len());
-            self.gather_labelled((start..end).map(|position| windows.get(position)), preparation);
+            self.gather_labelled(
+                (start..end).map(|position| windows.get(position)),
+                preparation,
+            );
             sum += self.network.evaluate_batch(&self.batch, &self.loss) * (end - start) as f64;
         }
         sum / windows.len() as f64
@@ -123,13 +155,20 @@ impl Lstm {
     fn learn_residuals(&mut self, valid: &Windows<'_>, preparation: &Preparation) {
         let horizon = valid.horizon();
         let mut residuals = vec![Vec::new(); horizon];
-        let positions: Vec<usize> = (0..valid.len()).step_by(valid.len().div_ceil(SAMPLE).max(1)).collect();
+        let positions: Vec<usize> = (0..valid.len())
+            .step_by(valid.len().div_ceil(SAMPLE).max(1))
+            .collect();
         for chunk in positions.chunks(ROWS) {
-            self.gather_labelled(chunk.iter().map(|&position| valid.get(position)), preparation);
-            self.network.predict(&self.batch, &mut self.raw[..chunk.len() * horizon]);
+            self.gather_labelled(
+                chunk.iter().map(|&position| valid.get(position)),
+                preparation,
+            );
+            self.network
+                .predict(&self.batch, &mut self.raw[..chunk.len() * horizon]);
             for row in 0..chunk.len() {
                 for (step, &actual) in self.batch.target(row).iter().enumerate() {
-                    residuals[step].push(f64::from(actual) - f64::from(self.raw[row * horizon + step]));
+                    residuals[step]
+                        .push(f64::from(actual) - f64::from(self.raw[row * horizon + step]));
                 }
             }
         }
@@ -214,7 +253,10 @@ impl Course {
                 wait: self.stopping.wait,
                 epochs: self.stopping.epochs,
             },
-            plateau: Plateau { best: finite(self.plateau.best), wait: self.plateau.wait },
+            plateau: Plateau {
+                best: finite(self.plateau.best),
+                wait: self.plateau.wait,
+            },
             stopped: self.stopped,
         };
         let mut manifest = job.state.clone();
@@ -231,12 +273,20 @@ impl Course {
 
     /// Takes up where a state was left.
     fn resume(plan: &Plan, state: &State, network: &mut Network) -> Result<Self> {
-        let unreadable = || Error::data("the checkpoint cannot be taken up").hint("train without `--resume`");
-        let progress: Progress =
-            serde_json::from_value(state.manifest.progress.clone()).map_err(|cause| unreadable().because(cause))?;
-        let (best, state_tensors): (Vec<_>, Vec<_>) =
-            state.tensors.iter().map(narrow).collect::<Result<Vec<_>>>()?.into_iter().partition(|t| t.name.starts_with("best/"));
-        network.set_state(&state_tensors).map_err(|cause| unreadable().because(cause))?;
+        let unreadable =
+            || Error::data("the checkpoint cannot be taken up").hint("train without `--resume`");
+        let progress: Progress = serde_json::from_value(state.manifest.progress.clone())
+            .map_err(|cause| unreadable().because(cause))?;
+        let (best, state_tensors): (Vec<_>, Vec<_>) = state
+            .tensors
+            .iter()
+            .map(narrow)
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .partition(|t| t.name.starts_with("best/"));
+        network
+            .set_state(&state_tensors)
+            .map_err(|cause| unreadable().because(cause))?;
         network.set_iterations(progress.iterations);
         let best = best
             .into_iter()
@@ -272,7 +322,9 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
         None => {
             let mut course = Course::new(plan);
             model.start(plan, &job.train);
-            course.stopping.observe(finite(model.evaluate(&job.valid, job.preparation), 0)?);
+            course
+                .stopping
+                .observe(finite(model.evaluate(&job.valid, job.preparation), 0)?);
             course.best = model.network.weights();
             course
         }
@@ -287,8 +339,14 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
         shuffling.permutation(epoch as u64, &mut order);
         while course.batch < batches {
             let batch = course.batch;
-            let positions = &order[batch * plan.batch_size..order.len().min((batch + 1) * plan.batch_size)];
-            model.gather_labelled(positions.iter().map(|&position| job.train.get(position as usize)), job.preparation);
+            let positions =
+                &order[batch * plan.batch_size..order.len().min((batch + 1) * plan.batch_size)];
+            model.gather_labelled(
+                positions
+                    .iter()
+                    .map(|&position| job.train.get(position as usize)),
+                job.preparation,
+            );
             let step = ((epoch - 1) * batches + batch) as u64;
             let loss = model.network.train_batch(&model.batch, &model.loss, step);
             let loss = loss.map_err(|cause| diverged(epoch, batch + 1).because(cause))?;
@@ -297,7 +355,13 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
             course.batch += 1;
             let done = (batch * plan.batch_size + positions.len()) as f64;
             let loss = course.loss_sum / done;
-            let news = Event::Batch { epoch, batch: batch + 1, batches, windows: order.len(), loss };
+            let news = Event::Batch {
+                epoch,
+                batch: batch + 1,
+                batches,
+                windows: order.len(),
+                loss,
+            };
             if observe(news) == Next::Stop {
                 return interrupt(job, &course, &model.network, observe);
             }
@@ -319,59 +383,107 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
         (course.epoch, course.batch, course.loss_sum) = (epoch + 1, 0, 0.0);
         let state = || course.state(job, &model.network);
         let best = verdict == Verdict::Best;
-        if observe(Event::Epoch { record, best, epochs: plan.epochs, state: &state }) == Next::Stop {
+        if observe(Event::Epoch {
+            record,
+            best,
+            epochs: plan.epochs,
+            state: &state,
+        }) == Next::Stop
+        {
             return interrupt(job, &course, &model.network, observe);
         }
     }
 
-    model.network.set_weights(&course.best).map_err(|cause| Error::internal("the best weights do not fit").because(cause))?;
+    model
+        .network
+        .set_weights(&course.best)
+        .map_err(|cause| Error::internal("the best weights do not fit").because(cause))?;
     if !matches!(model.loss, senti_engine::Loss::Pinball(_)) {
         model.learn_residuals(&job.valid, job.preparation);
     }
     let best_epoch = course.stopping.best_epoch.unwrap_or(0) as usize;
-    Ok(Learned { fitted: Box::new(model), history: course.history, best_epoch })
+    Ok(Learned {
+        fitted: Box::new(model),
+        history: course.history,
+        best_epoch,
+    })
 }
 
-fn interrupt(job: &Job<'_>, course: &Course, network: &Network, observe: &mut Observer<'_>) -> Result<Learned> {
+fn interrupt(
+    job: &Job<'_>,
+    course: &Course,
+    network: &Network,
+    observe: &mut Observer<'_>,
+) -> Result<Learned> {
     let state = || course.state(job, network);
     observe(Event::Interrupted { state: &state });
-    Err(Error::new(ErrorKind::Interrupted, format!("stopped in epoch {} after batch {}", course.epoch, course.batch)))
+    Err(Error::new(
+        ErrorKind::Interrupted,
+        format!(
+            "stopped in epoch {} after batch {}",
+            course.epoch, course.batch
+        ),
+    ))
 }
 
 fn diverged(epoch: usize, batch: usize) -> Error {
-    Error::data(format!("training diverged in epoch {epoch}, batch {batch}")).hint("lower `--learning_rate`, or look for absurd values in the data")
+    Error::data(format!("training diverged in epoch {epoch}, batch {batch}"))
+        .hint("lower `--learning_rate`, or look for absurd values in the data")
 }
 
 fn finite(valid_loss: f64, epoch: usize) -> Result<f64> {
     if valid_loss.is_finite() {
         return Ok(valid_loss);
     }
-    Err(Error::data(format!("the validation loss is {valid_loss} after epoch {epoch}"))
-        .hint("lower `--learning_rate`, or look for absurd values in the data"))
+    Err(Error::data(format!(
+        "the validation loss is {valid_loss} after epoch {epoch}"
+    ))
+    .hint("lower `--learning_rate`, or look for absurd values in the data"))
 }
 
-pub(super) fn load(manifest: &Manifest, tensors: &[Tensor], machine: Machine) -> Result<Box<dyn Fitted>> {
-    let record: Record = serde_json::from_value(manifest.model.clone())
-        .map_err(|cause| Error::data("the artifact's record of the lstm cannot be read").because(cause))?;
+pub(super) fn load(
+    manifest: &Manifest,
+    tensors: &[Tensor],
+    machine: Machine,
+) -> Result<Box<dyn Fitted>> {
+    let record: Record = serde_json::from_value(manifest.model.clone()).map_err(|cause| {
+        Error::data("the artifact's record of the lstm cannot be read").because(cause)
+    })?;
     let plan = &manifest.plan;
     if record.target.horizon() != plan.forecast_horizon {
         let found = record.target.horizon();
-        return Err(Error::data(format!("the artifact's target has {found} steps, its plan {}", plan.forecast_horizon)));
+        return Err(Error::data(format!(
+            "the artifact's target has {found} steps, its plan {}",
+            plan.forecast_horizon
+        )));
     }
     let mut model = Lstm::new(plan, machine, record.features, record.target);
-    let wanted = if plan.loss == Loss::Pinball { 0 } else { plan.forecast_horizon * LEVELS.len() };
+    let wanted = if plan.loss == Loss::Pinball {
+        0
+    } else {
+        plan.forecast_horizon * LEVELS.len()
+    };
     if record.residuals.len() != wanted {
         let found = record.residuals.len();
-        return Err(Error::data(format!("the artifact's record holds {found} residual quantiles, wanted {wanted}")));
+        return Err(Error::data(format!(
+            "the artifact's record holds {found} residual quantiles, wanted {wanted}"
+        )));
     }
     model.residuals = record.residuals;
     let tensors = tensors.iter().map(narrow).collect::<Result<Vec<_>>>()?;
-    model.network.set_weights(&tensors).map_err(|cause| Error::data("the artifact's weights do not fit its plan").because(cause))?;
+    model.network.set_weights(&tensors).map_err(|cause| {
+        Error::data("the artifact's weights do not fit its plan").because(cause)
+    })?;
     Ok(Box::new(model))
 }
 
 impl Fitted for Lstm {
-    fn predict(&mut self, windows: &[Window<'_>], preparation: &Preparation, out: &mut Predictions) -> Result<()> {
+    fn predict(
+        &mut self,
+        windows: &[Window<'_>],
+        preparation: &Preparation,
+        out: &mut Predictions,
+    ) -> Result<()> {
         let (horizon, levels) = (out.horizon, out.n_levels);
         let outputs = self.network.architecture().outputs;
         for (chunk, windows) in windows.chunks(ROWS).enumerate() {
@@ -389,12 +501,18 @@ impl Fitted for Lstm {
                     let decode = |encoded: f64| self.target.decode(step, last_close, encoded);
                     if self.residuals.is_empty() {
                         let encoded = &self.encoded[(row * horizon + step) * levels..][..levels];
-                        prices.iter_mut().zip(encoded).for_each(|(price, &encoded)| *price = decode(f64::from(encoded)));
+                        prices
+                            .iter_mut()
+                            .zip(encoded)
+                            .for_each(|(price, &encoded)| *price = decode(f64::from(encoded)));
                         out.point[cell] = prices[levels / 2];
                     } else {
                         let point = f64::from(raw[row * horizon + step]);
                         let residuals = &self.residuals[step * levels..][..levels];
-                        prices.iter_mut().zip(residuals).for_each(|(price, residual)| *price = decode(point + residual));
+                        prices
+                            .iter_mut()
+                            .zip(residuals)
+                            .for_each(|(price, residual)| *price = decode(point + residual));
                         out.point[cell] = decode(point);
                     }
                 }
@@ -403,12 +521,19 @@ impl Fitted for Lstm {
         if out.point.iter().all(|price| price.is_finite()) {
             return Ok(());
         }
-        Err(Error::data("the network forecasts a price that is not finite").hint("train again with a lower `--learning_rate`"))
+        Err(
+            Error::data("the network forecasts a price that is not finite")
+                .hint("train again with a lower `--learning_rate`"),
+        )
     }
 
     fn record(&self) -> Value {
         let features = self.network.architecture().features;
-        let record = Record { target: self.target.clone(), features, residuals: self.residuals.clone() };
+        let record = Record {
+            target: self.target.clone(),
+            features,
+            residuals: self.residuals.clone(),
+        };
         serde_json::to_value(record).unwrap_or(Value::Null)
     }
 
@@ -418,14 +543,23 @@ impl Fitted for Lstm {
 }
 
 fn widen(tensor: senti_engine::Tensor) -> Tensor {
-    Tensor { name: tensor.name, shape: tensor.shape, values: Values::F32(tensor.values) }
+    Tensor {
+        name: tensor.name,
+        shape: tensor.shape,
+        values: Values::F32(tensor.values),
+    }
 }
 
 fn narrow(tensor: &Tensor) -> Result<senti_engine::Tensor> {
     match &tensor.values {
-        Values::F32(values) => {
-            Ok(senti_engine::Tensor { name: tensor.name.clone(), shape: tensor.shape.clone(), values: values.clone() })
-        }
-        Values::F64(_) => Err(Error::data(format!("tensor `{}` is double precision, wanted single", tensor.name))),
+        Values::F32(values) => Ok(senti_engine::Tensor {
+            name: tensor.name.clone(),
+            shape: tensor.shape.clone(),
+            values: values.clone(),
+        }),
+        Values::F64(_) => Err(Error::data(format!(
+            "tensor `{}` is double precision, wanted single",
+            tensor.name
+        ))),
     }
 }

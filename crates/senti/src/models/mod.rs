@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::artifact::{Manifest, StateManifest, State, Tensor};
+use crate::artifact::{Manifest, State, StateManifest, Tensor};
 use crate::doors::Machine;
 use crate::forecast::Predictions;
 use crate::observe::{EpochRecord, Observer};
@@ -22,6 +22,9 @@ pub mod target;
 /// Windows that a model predicts at once, at most.
 pub const CHUNK: usize = 512;
 
+/// Brings a model back from an artifact's manifest and tensors.
+pub type Load = fn(&Manifest, &[Tensor], Machine) -> Result<Box<dyn Fitted>>;
+
 /// A row of [`MODELS`].
 pub struct Model {
     /// Name as the user types it.
@@ -33,7 +36,7 @@ pub struct Model {
     /// Learns from windows.
     pub fit: fn(&Job<'_>, &mut Observer<'_>) -> Result<Learned>,
     /// Comes back from an artifact.
-    pub load: fn(&Manifest, &[Tensor], Machine) -> Result<Box<dyn Fitted>>,
+    pub load: Load,
 }
 
 /// Every model.
@@ -63,10 +66,20 @@ pub const MODELS: &[Model] = &[
 
 /// The trainable model of this name.
 pub fn find(name: &str) -> Result<&'static Model> {
-    MODELS.iter().find(|model| model.trains && model.name == name).ok_or_else(|| {
-        let names: Vec<_> = MODELS.iter().filter(|model| model.trains).map(|model| format!("`{}`", model.name)).collect();
-        Error::input(format!("`model_type` is `{name}`, wanted {}", names.join(" or ")))
-    })
+    MODELS
+        .iter()
+        .find(|model| model.trains && model.name == name)
+        .ok_or_else(|| {
+            let names: Vec<_> = MODELS
+                .iter()
+                .filter(|model| model.trains)
+                .map(|model| format!("`{}`", model.name))
+                .collect();
+            Error::input(format!(
+                "`model_type` is `{name}`, wanted {}",
+                names.join(" or ")
+            ))
+        })
 }
 
 /// The naive forecast, learned from the job's training windows.
@@ -105,7 +118,12 @@ pub struct Learned {
 /// A model that has learned.
 pub trait Fitted {
     /// Forecasts the windows (at most [`CHUNK`]) into `out`, which has room for them: prices, quantiles never decreasing.
-    fn predict(&mut self, windows: &[Window<'_>], preparation: &Preparation, out: &mut Predictions) -> Result<()>;
+    fn predict(
+        &mut self,
+        windows: &[Window<'_>],
+        preparation: &Preparation,
+        out: &mut Predictions,
+    ) -> Result<()>;
 
     /// What it keeps beside its tensors.
     fn record(&self) -> Value;

@@ -23,18 +23,34 @@ struct Naive {
 /// Takes the quantiles of the training windows' log returns.
 pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned> {
     let mut returns = sample(&job.train, |_, last_close, close| (close / last_close).ln());
-    let fitted = Naive { quantiles: empirical(&mut returns, &LEVELS) };
-    Ok(Learned { fitted: Box::new(fitted), history: Vec::new(), best_epoch: 0 })
+    let fitted = Naive {
+        quantiles: empirical(&mut returns, &LEVELS),
+    };
+    Ok(Learned {
+        fitted: Box::new(fitted),
+        history: Vec::new(),
+        best_epoch: 0,
+    })
 }
 
-pub(super) fn load(manifest: &Manifest, _tensors: &[Tensor], _machine: Machine) -> Result<Box<dyn Fitted>> {
-    let naive: Naive = serde_json::from_value(manifest.model.clone())
-        .map_err(|cause| Error::data("the artifact's record of the naive model cannot be read").because(cause))?;
+pub(super) fn load(
+    manifest: &Manifest,
+    _tensors: &[Tensor],
+    _machine: Machine,
+) -> Result<Box<dyn Fitted>> {
+    let naive: Naive = serde_json::from_value(manifest.model.clone()).map_err(|cause| {
+        Error::data("the artifact's record of the naive model cannot be read").because(cause)
+    })?;
     Ok(Box::new(naive))
 }
 
 impl Fitted for Naive {
-    fn predict(&mut self, windows: &[Window<'_>], _preparation: &Preparation, out: &mut Predictions) -> Result<()> {
+    fn predict(
+        &mut self,
+        windows: &[Window<'_>],
+        _preparation: &Preparation,
+        out: &mut Predictions,
+    ) -> Result<()> {
         for (n, window) in windows.iter().enumerate() {
             let last_close = window.last_close();
             out.point[n * out.horizon..][..out.horizon].fill(last_close);

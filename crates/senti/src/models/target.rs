@@ -27,18 +27,28 @@ impl Target {
     /// range of the price as scikit-learn's RobustScaler.
     pub fn learn(kind: plan::Target, train: &Windows<'_>) -> Self {
         let horizon = train.horizon();
-        let mut target = Self { kind, centre: vec![0.0; horizon], scale: vec![1.0; horizon] };
-        for (step, mut values) in sample(train, |step, last, close| target.value(step, last, close)).into_iter().enumerate() {
+        let mut target = Self {
+            kind,
+            centre: vec![0.0; horizon],
+            scale: vec![1.0; horizon],
+        };
+        for (step, mut values) in sample(train, |step, last, close| target.value(step, last, close))
+            .into_iter()
+            .enumerate()
+        {
             match kind {
                 plan::Target::LogReturn => {
                     // about zero, not about the mean: the last close is the prior
-                    let square = values.iter().map(|value| value * value).sum::<f64>() / values.len() as f64;
+                    let square =
+                        values.iter().map(|value| value * value).sum::<f64>() / values.len() as f64;
                     target.scale[step] = positive(square.sqrt());
                 }
                 plan::Target::Price => {
                     values.sort_by(f64::total_cmp);
                     target.centre[step] = quantiles::linear(&values, 0.5);
-                    target.scale[step] = positive(quantiles::linear(&values, 0.75) - quantiles::linear(&values, 0.25));
+                    target.scale[step] = positive(
+                        quantiles::linear(&values, 0.75) - quantiles::linear(&values, 0.25),
+                    );
                 }
             }
         }
@@ -97,7 +107,10 @@ pub(crate) fn empirical(values: &mut [Vec<f64>], levels: &[f64]) -> Vec<f64> {
         .iter_mut()
         .flat_map(|values| {
             values.sort_by(f64::total_cmp);
-            levels.iter().map(|&level| quantiles::linear(values, level)).collect::<Vec<_>>()
+            levels
+                .iter()
+                .map(|&level| quantiles::linear(values, level))
+                .collect::<Vec<_>>()
         })
         .collect()
 }
