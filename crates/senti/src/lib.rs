@@ -16,7 +16,9 @@ pub mod observe;
 pub mod plan;
 pub mod prepare;
 pub mod quantiles;
+pub mod split;
 pub mod table;
+pub mod windows;
 
 pub use doors::{Machine, Outcome, Provenance};
 pub use error::{Error, ErrorKind, Result};

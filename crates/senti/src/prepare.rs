@@ -18,8 +18,8 @@ use crate::{Error, Result, quantiles};
 ///
 /// Where the quartiles coincide, on features that mostly have one value (a dummy, counts that are nearly always 0), that rule would
 /// leave nothing but that value. There the bounds come from the values that differ from the median, within those seen and widened to
-/// hold it, and the scale is the distance of the bounds, so that the feature keeps its meaning and lies within 1 of its median. For a dummy of 0 and 1 and for
-/// a constant that is scikit-learn's scale of 1.
+/// hold it, and the scale is the distance of the bounds, so that the feature keeps its meaning and lies within 1 of its median. For a
+/// dummy of 0 and 1 and for a constant that is scikit-learn's scale of 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preparation {
     columns: Vec<Scale>,

@@ -174,6 +174,20 @@ fn levels_are_the_columns_as_they_are() {
     }
 }
 
+#[test]
+fn noise_does_not_hide_a_wandering_level() {
+    let (mut noise, mut level) = (Noise(12), 0.0);
+    let mut rows = rows(1500, DAY, 12);
+    let noisy = (0..1500).map(|_| {
+        level += 0.05 * noise.next();
+        (level + 0.5 * noise.next()).exp()
+    });
+    rows.columns
+        .push(column("turnover", Role::Series, noisy.collect()));
+    let set = learn(&table(rows));
+    assert_eq!(set.names().last(), Some(&"turnover:log_change"));
+}
+
 #[track_caller]
 fn check_dropped(values: impl Fn(usize) -> f64, name: &str, reason: &str) {
     let mut rows = rows(400, DAY, 4);

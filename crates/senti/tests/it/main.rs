@@ -1,8 +1,13 @@
 //! Integration tests of the path, one module a noun.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod calendar;
+mod doors;
 mod features;
 mod features_table;
+mod market;
 mod metrics;
+mod models;
 mod prepare;
 mod table;
