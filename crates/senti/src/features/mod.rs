@@ -68,6 +68,22 @@ enum Made {
 }
 
 /// The features of a model, learned from training rows.
+///
+/// ```
+/// use senti::features::{FeatureOptions, FeatureSet};
+/// use senti::table::{Column, Role, Rows, Table, TableOptions};
+/// let wave = |row: i64| 100.0 + (row as f64 * 0.7).sin() + 0.01 * row as f64;
+/// let values = (0..60).map(wave).collect();
+/// let close = Column { name: "close".into(), role: Role::Close, values };
+/// let rows = Rows { time: (0..60).map(|day| day * 86_400_000).collect(), line: vec![], columns: vec![close] };
+/// let (table, _) = Table::from_rows(rows, &TableOptions::default())?;
+/// let features = FeatureSet::learn(&table, 0..40, &FeatureOptions::default())?;
+/// let matrix = features.compute(&table)?;
+/// assert_eq!(features.names()[0], "log_return_1");
+/// assert_eq!(matrix.value(50, 0), (wave(50) / wave(49)).ln());
+/// assert!(!matrix.is_known(features.warm_up() - 1) && matrix.is_known(features.warm_up()));
+/// # Ok::<(), senti::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeatureSet {
     made: Vec<Made>,
@@ -161,7 +177,8 @@ impl FeatureSet {
         self.made.iter().map(Made::help).collect()
     }
 
-    /// What each feature speaks of, in the order of the matrix's columns: a group of [`FEATURES`], `series` or `level`.
+    /// What each feature speaks of, in the order of the matrix's columns: a group of [`FEATURES`], `series` for another column in the
+    /// form that was learned, `level` for one that is there because of [`FeatureOptions::levels`].
     pub fn groups(&self) -> Vec<&'static str> {
         self.made.iter().map(Made::group).collect()
     }

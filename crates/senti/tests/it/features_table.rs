@@ -179,13 +179,15 @@ fn noise_does_not_hide_a_wandering_level() {
     let (mut noise, mut level) = (Noise(12), 0.0);
     let mut rows = rows(1500, DAY, 12);
     let noisy = (0..1500).map(|_| {
-        level += 0.05 * noise.next();
-        (level + 0.5 * noise.next()).exp()
+        level += 0.002 + 0.1 * noise.next();
+        (level + 0.3 * noise.next()).exp()
     });
     rows.columns
         .push(column("turnover", Role::Series, noisy.collect()));
     let set = learn(&table(rows));
-    assert_eq!(set.names().last(), Some(&"turnover:log_change"));
+    let last = set.len() - 1;
+    let found = (set.names()[last], &set.help()[last]);
+    assert_eq!(found.0, "turnover:log_change", "{found:?}");
 }
 
 #[track_caller]
