@@ -4,11 +4,21 @@
 //! [`Calendar`], whose prices are positive and consistent, whose short gaps are filled and counted and whose long gaps split it into
 //! segments. Nothing here opens a file.
 
+mod found;
+mod prices;
+mod roles;
+mod rows;
+
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
+use crate::error::{Error, Result};
+
+pub use found::{Dropped, Found, Gap};
+pub use roles::{Assignment, infer_roles, nearest_name};
+pub use rows::{Rows, TableOptions};
 
 /// Milliseconds since 1970-01-01T00:00:00Z. The time of a row is the opening time of its candle.
 pub type Time = i64;
@@ -31,6 +41,25 @@ pub enum Role {
     Series,
 }
 
+impl Role {
+    /// Name as in JSON and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Open => "open",
+            Role::High => "high",
+            Role::Low => "low",
+            Role::Close => "close",
+            Role::Volume => "volume",
+            Role::Series => "series",
+        }
+    }
+
+    /// Whether values are prices of the target.
+    pub fn is_price(self) -> bool {
+        matches!(self, Role::Open | Role::High | Role::Low | Role::Close)
+    }
+}
+
 /// A named column of numbers in original units; NaN where a series has no value yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
@@ -43,6 +72,18 @@ pub struct Column {
 }
 
 /// A valid table.
+///
+/// ```
+/// use senti::table::{Column, Role, Rows, Table, TableOptions};
+/// const DAY: i64 = 86_400_000;
+/// let close = Column { name: "close".into(), role: Role::Close, values: vec![10.0, 11.0, 12.0, 13.0] };
+/// // The third day is missing.
+/// let rows = Rows { time: vec![0, DAY, 3 * DAY, 4 * DAY], line: vec![], columns: vec![close] };
+/// let (table, found) = Table::from_rows(rows, &TableOptions::default())?;
+/// assert_eq!(table.close(), [10.0, 11.0, 11.0, 12.0, 13.0]);
+/// assert_eq!((found.rows, found.filled, found.step.as_str()), (4, 1, "day"));
+/// # Ok::<(), senti::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Table {
     time: Vec<Time>,
@@ -52,6 +93,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// Checks, orders and fills raw rows, and tells what it found. Values are moved, not copied.
+    pub fn from_rows(rows: Rows, options: &TableOptions) -> Result<(Self, Found)> {
+        rows::build(rows, options)
+    }
+
     /// Rows, filled ones included.
     pub fn n_rows(&self) -> usize {
         self.time.len()
@@ -93,5 +139,60 @@ impl Table {
     /// The step and the open slots of the week.
     pub fn calendar(&self) -> &Calendar {
         &self.calendar
+    }
+
+    /// The first `row` rows (all of them where there are fewer), with the same calendar: what was known before that row.
+    #[must_use]
+    pub fn until(&self, row: usize) -> Self {
+        self.cut(0..row.min(self.n_rows()))
+    }
+
+    /// The rows from `row` on, with the same calendar: the recent past.
+    #[must_use]
+    pub fn since(&self, row: usize) -> Self {
+        self.cut(row.min(self.n_rows())..self.n_rows())
+    }
+
+    fn cut(&self, rows: Range<usize>) -> Self {
+        let part = |column: &Column| Column {
+            name: column.name.clone(),
+            role: column.role,
+            values: column.values[rows.clone()].to_vec(),
+        };
+        let shifted = |segment: &Range<usize>| {
+            let (start, end) = (segment.start.max(rows.start), segment.end.min(rows.end));
+            (start < end).then(|| start - rows.start..end - rows.start)
+        };
+        Self {
+            time: self.time[rows.clone()].to_vec(),
+            columns: self.columns.iter().map(part).collect(),
+            segments: self.segments.iter().filter_map(shifted).collect(),
+            calendar: self.calendar.clone(),
+        }
+    }
+
+    /// The same table with another target: its column becomes the close, columns named like it become open, high, low and volume,
+    /// and the former ones become series.
+    pub fn with_target(mut self, target: &str) -> Result<Self> {
+        let names: Vec<&str> = self
+            .columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect();
+        let roles = infer_roles(&names, Some(target), &[])?.roles;
+        for (column, role) in self.columns.iter_mut().zip(roles) {
+            column.role = role.unwrap_or(Role::Series);
+        }
+        let close = self.close();
+        if let Some(row) = close.iter().position(|value| value.is_nan()) {
+            let time = self.calendar.format(self.time[row]);
+            return Err(Error::data(format!(
+                "`{target}` cannot be the target: it has no value at {time}"
+            )));
+        }
+        prices::check(&self.time, &self.columns, &self.calendar, |row| {
+            format!("row {}", row + 1)
+        })?;
+        Ok(self)
     }
 }

@@ -1,0 +1,121 @@
+//! A gathered batch: the inputs of B windows, time-major, and their targets.
+//!
+//! Made once for the largest batch and refilled; it never allocates afterwards.
+
+/// Inputs (T, B, F) and targets (B, H) of one batch. Time comes first, so that one step of all rows is contiguous.
+///
+/// ```
+/// let mut batch = senti_engine::Batch::new(32, 30, 16, 5);
+/// batch.resize(2); // the last batch of an epoch is shorter
+/// batch.input_mut(29, 1).fill(0.5); // step 29 of row 1: 16 features
+/// batch.target_mut(1).copy_from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0]);
+/// assert_eq!(batch.len(), 2);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Batch {
+    inputs: Vec<f32>,
+    targets: Vec<f32>,
+    max_len: usize,
+    len: usize,
+    steps: usize,
+    features: usize,
+    targets_per_row: usize,
+}
+
+impl Batch {
+    /// A batch of `max_len` rows, all zero.
+    pub fn new(max_len: usize, steps: usize, features: usize, targets_per_row: usize) -> Batch {
+        Batch {
+            inputs: vec![0.0; max_len * steps * features],
+            targets: vec![0.0; max_len * targets_per_row],
+            max_len,
+            len: max_len,
+            steps,
+            features,
+            targets_per_row,
+        }
+    }
+
+    /// Sets the number of rows. What the rows hold is unspecified until it is written.
+    pub fn resize(&mut self, len: usize) {
+        assert!(
+            len <= self.max_len,
+            "a batch of at most {} rows cannot hold {len}",
+            self.max_len
+        );
+        self.len = len;
+    }
+
+    /// B, the rows in use.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no row is in use.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The most rows it can hold.
+    pub fn max_len(&self) -> usize {
+        self.max_len
+    }
+
+    /// T, the steps of a row.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// F, the features of a step.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// H, the targets of a row.
+    pub fn targets_per_row(&self) -> usize {
+        self.targets_per_row
+    }
+
+    fn input_range(&self, step: usize, row: usize) -> std::ops::Range<usize> {
+        assert!(
+            step < self.steps && row < self.len,
+            "step {step} of row {row} in a batch of {} rows of {} steps",
+            self.len,
+            self.steps
+        );
+        let start = (step * self.len + row) * self.features;
+        start..start + self.features
+    }
+
+    /// The F features of one step of one row.
+    pub fn input(&self, step: usize, row: usize) -> &[f32] {
+        &self.inputs[self.input_range(step, row)]
+    }
+
+    /// The F features of one step of one row, to be written.
+    pub fn input_mut(&mut self, step: usize, row: usize) -> &mut [f32] {
+        let range = self.input_range(step, row);
+        &mut self.inputs[range]
+    }
+
+    /// All inputs (T, B, F).
+    pub fn inputs(&self) -> &[f32] {
+        &self.inputs[..self.steps * self.len * self.features]
+    }
+
+    /// The H targets of one row.
+    pub fn target(&self, row: usize) -> &[f32] {
+        &self.targets()[row * self.targets_per_row..][..self.targets_per_row]
+    }
+
+    /// The H targets of one row, to be written.
+    pub fn target_mut(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.len, "row {row} in a batch of {} rows", self.len);
+        &mut self.targets[row * self.targets_per_row..][..self.targets_per_row]
+    }
+
+    /// All targets (B, H).
+    pub fn targets(&self) -> &[f32] {
+        &self.targets[..self.len * self.targets_per_row]
+    }
+}

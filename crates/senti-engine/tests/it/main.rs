@@ -1,0 +1,3 @@
+//! Tests of the engine, one module for each thing.
+
+mod random;

@@ -1,5 +1,0 @@
-//! stub
-use serde::{Deserialize, Serialize};
-/// stub
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FeatureSet {}
