@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use ttf_parser::{Face, OutlineBuilder};
 
 /// Weight of a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Weight {
     Regular,
     Bold,
