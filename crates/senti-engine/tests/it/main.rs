@@ -1,5 +1,8 @@
 //! Tests of the engine, one module for each thing.
 
+// A test may fail by panicking, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
 mod allocation;
 mod bits;
 mod cases;
