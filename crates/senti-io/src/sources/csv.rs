@@ -12,9 +12,13 @@ use senti::table::{Dropped, Rows, infer_roles};
 use senti::{Column, Error, Result, Role, Table};
 
 use self::layout::Layout;
-use self::number::{Cell, number};
+#[cfg(feature = "parquet")]
+pub(super) use self::layout::time_rank;
+pub(super) use self::number::{Cell, number};
 use self::records::{Record, Records};
-use self::time::Clock;
+pub(super) use self::time::Clock;
+#[cfg(feature = "parquet")]
+pub(super) use self::time::looks_like_time;
 use super::bytes::Text;
 use super::{Dialect, Reading, Request};
 
@@ -45,6 +49,12 @@ pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Read
         }
     }
     dialect.skipped_lines = layout.skipped_lines + body.n_comments;
+    if body.n_headers > 0 {
+        body.warnings.push(format!(
+            "the header is repeated {} times among the rows; these lines were skipped",
+            body.n_headers
+        ));
+    }
     let Body {
         mut time,
         line,
@@ -251,7 +261,7 @@ impl<'a> Body<'a> {
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     if text.chars().count() <= 40 {
         return text.to_owned();
     }

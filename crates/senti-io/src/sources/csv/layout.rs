@@ -58,11 +58,9 @@ pub(super) fn find(head: &[u8], is_whole: bool) -> Result<Layout> {
         }
         None => (records, Vec::new()),
     };
-    let n_skipped_before = header.len();
     // pandas and R leave out the name of the index.
     header.retain(|record| record.len() == n || record.len() + 1 == n || record.len_trimmed() == n);
     let mut skipped_lines = n_before - comments.len() - data.len() - header.len();
-    debug_assert!(n_skipped_before >= header.len());
     if data.is_empty() {
         let what = match header.len() {
             0 => "the file holds no table",
@@ -88,7 +86,10 @@ pub(super) fn find(head: &[u8], is_whole: bool) -> Result<Layout> {
         // `# date,open,high` as NumPy writes it.
         header.push(comment.clone());
     } else {
-        skipped_lines += comments.len();
+        skipped_lines += comments
+            .iter()
+            .filter(|comment| comment.line < data[0].line)
+            .count();
     }
     let mut warnings = Vec::new();
     let names = if header.is_empty() {
@@ -136,8 +137,8 @@ fn sample(head: &[u8], is_whole: bool, delimiter: u8) -> Result<Vec<Record>> {
             Ok(true) if records.len() < SAMPLE => records.push(record.clone()),
             Ok(true) => return Ok(records),
             Ok(false) => break,
-            // The cut may go through a quote or a letter.
-            Err(_) if !is_whole && records.len() > 1 => break,
+            // The cut may go through a quote or a letter; a true error comes again when the rows are read.
+            Err(_) if records.len() > 1 => return Ok(records),
             Err(error) => return Err(error),
         }
     }
@@ -155,7 +156,7 @@ fn delimiter(head: &[u8], is_whole: bool) -> Result<u8> {
         let records = match sample(head, is_whole, delimiter) {
             Ok(records) => records,
             Err(error) => {
-                trouble.get_or_insert(error);
+                trouble = Some(error);
                 continue;
             }
         };
@@ -407,7 +408,7 @@ fn decimal(data: &[Record], delimiter: u8) -> u8 {
 }
 
 /// How well a name fits a column of times; lower is better.
-fn time_rank(name: &str) -> Option<usize> {
+pub(in crate::sources) fn time_rank(name: &str) -> Option<usize> {
     let name: String = name
         .to_lowercase()
         .chars()
