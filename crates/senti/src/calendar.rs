@@ -146,6 +146,12 @@ impl Calendar {
         })
     }
 
+    /// How far times stand from the beginning of their slot, where they stand in its last second: they are closing times then.
+    pub(crate) fn closing_time(&self) -> Option<i64> {
+        (self.step >= MINUTE && self.step <= DAY && self.step - self.phase <= SECOND)
+            .then_some(self.phase)
+    }
+
     /// Milliseconds from one slot to the next.
     pub fn step(&self) -> i64 {
         self.step

@@ -20,7 +20,7 @@ pub(super) use self::time::Clock;
 #[cfg(feature = "parquet")]
 pub(super) use self::time::looks_like_time;
 use super::bytes::Text;
-use super::{Dialect, Reading, Request};
+use super::{Dialect, Reading, Request, drop_row_numbers};
 
 /// Reads a text.
 pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Reading> {
@@ -58,7 +58,7 @@ pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Read
     let Body {
         mut time,
         line,
-        columns,
+        mut columns,
         clock,
         mut warnings,
         mut dropped,
@@ -67,6 +67,7 @@ pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Read
     if time.is_empty() {
         return Err(Error::data("the file has a header and no rows").hint("give at least two rows"));
     }
+    drop_row_numbers(&mut columns, &mut dropped);
     dialect.time_format = clock.finish(&mut time, &mut warnings);
     dialect.time_column = layout.names[layout.time].clone();
     if let Some(i) = layout.time_of_day {

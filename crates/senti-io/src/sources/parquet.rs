@@ -14,7 +14,7 @@ use senti::table::{Dropped, Rows, infer_roles, plain_role};
 use senti::{Column, Error, Result, Table};
 
 use super::csv::{Cell, Clock, looks_like_time, number, order, shortened, time_rank};
-use super::{Dialect, Reading, Request};
+use super::{Dialect, Reading, Request, drop_row_numbers};
 
 const DAY: i64 = 86_400_000;
 
@@ -147,9 +147,10 @@ fn read_checked(file: File, request: &Request, origin: String) -> Result<Reading
     dropped.extend(assignment.dropped);
     warnings.extend(assignment.warnings);
     let kept = columns.into_iter().zip(assignment.roles);
-    let columns: Vec<Column> = kept
+    let mut columns: Vec<Column> = kept
         .filter_map(|((name, values), role)| role.map(|role| Column { name, role, values }))
         .collect();
+    drop_row_numbers(&mut columns, &mut dropped);
 
     let dialect = Dialect {
         format: "parquet".to_owned(),

@@ -197,6 +197,13 @@ fn an_address_comments_and_a_footer_line_of_the_header() {
         (3, 1)
     );
     check_dialect(&PLAIN.replace("date,", "# date,"), ',', '.');
+    check_dialect(
+        &PLAIN
+            .replace("volume\n", "volume\n---|---|---|---|---|---\n")
+            .replace(',', "|"),
+        '|',
+        '.',
+    );
     let twice = format!("{PLAIN}{}", PLAIN.lines().next().unwrap());
     assert!(
         check_dialect(&twice, ',', '.')
@@ -282,6 +289,11 @@ fn no_header_in_the_order_of_each_exchange() {
     assert_eq!(dropped, ["close_time", "ignore"]);
     check_dialect(
         &render(|c| format!("{},{},{},{},{},{}\n", c[0], c[1], c[4], c[2], c[3], c[5])),
+        ',',
+        '.',
+    );
+    check_dialect(
+        &render(|c| format!("{},{},{},{},{},{}\n", c[0], c[3], c[2], c[1], c[4], c[5])),
         ',',
         '.',
     );
@@ -607,6 +619,13 @@ fn given_roles_win() {
 
 #[test]
 fn words_beside_numbers_are_left_out_and_named() {
+    let numbered: String = PLAIN
+        .lines()
+        .zip(["", "0", "1", "2", "3"])
+        .map(|(line, i)| format!("{i},{line}\n"))
+        .collect();
+    let dropped = check_dialect(&numbered, ',', '.').found.dropped;
+    assert_eq!(dropped[0].reason, "it only numbers the rows");
     let text = PLAIN
         .replace('\n', ",BTCUSD\n")
         .replacen(",BTCUSD", ",symbol", 1);

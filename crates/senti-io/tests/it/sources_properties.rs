@@ -51,7 +51,7 @@ impl Dialect {
         let whole = (hundredths / 100).to_string();
         let mut text = String::new();
         for (i, digit) in whole.chars().enumerate() {
-            if self.thousands && i > 0 && (whole.len() - i) % 3 == 0 {
+            if self.thousands && i > 0 && (whole.len() - i).is_multiple_of(3) {
                 text.push(mark);
             }
             text.push(digit);

@@ -369,6 +369,26 @@ fn holidays_of_a_stock_are_filled_and_weekends_are_not() {
 }
 
 #[test]
+fn times_of_closing_become_times_of_opening() {
+    for end in [DAY - 1000, DAY - 1] {
+        let rows: Vec<(i64, f64)> = (0..5)
+            .map(|day| (day * DAY + end, 10.0 + day as f64))
+            .collect();
+        let (table, found) = Table::from_rows(closes(&rows), &TableOptions::default()).unwrap();
+        assert_eq!(table.time()[..2], [0, DAY]);
+        assert_eq!(
+            (table.calendar().next(table.time()[4]), found.first.as_str()),
+            (5 * DAY, "1970-01-01")
+        );
+        assert!(
+            found.warnings[0].contains("end of their candle"),
+            "{:?}",
+            found.warnings
+        );
+    }
+}
+
+#[test]
 fn until_is_the_past() {
     let (table, _) = days(&[(0, 1.0), (1, 2.0), (3, 3.0), (4, 4.0), (10, 5.0), (11, 6.0)]).unwrap();
     let past = table.until(6);
@@ -530,12 +550,32 @@ fn roles_from_names() {
         &["Zuletzt", "Eröffn.", "Hoch", "Tief", "Vol.", "+/- %"],
         "cohlvs",
     );
+    check_roles(
+        &[
+            "open (EUR)",
+            "close (EUR)",
+            "open (USD)",
+            "close (USD)",
+            "volume",
+        ],
+        "ocssv",
+    );
     check_roles(&["value"], "c");
     assert_eq!(
         (plain_role("Close"), plain_role("BTC_Close")),
         (Some(Role::Close), None)
     );
     assert!(infer_roles(&["apples", "pears"], None, &[]).is_err());
+    let in_usd = infer_roles(
+        &["open (EUR)", "close (EUR)", "open (USD)", "close (USD)"],
+        Some("close (USD)"),
+        &[],
+    )
+    .unwrap();
+    assert_eq!(
+        in_usd.roles,
+        [Role::Series, Role::Series, Role::Open, Role::Close].map(Some)
+    );
     let of_nasdaq = infer_roles(
         &["BTC_Close", "BTC_Volume", "NASDAQ_Close", "NASDAQ_Volume"],
         Some("nasdaq_close"),
@@ -573,7 +613,8 @@ mod properties {
                 prop_assert_eq!(segment.start, end);
                 end = segment.end;
                 for pair in table.time()[segment.clone()].windows(2) {
-                    prop_assert_eq!(table.calendar().next(pair[0]), pair[1]);
+                    prop_assert!(pair[0] < pair[1]);
+                    prop_assert_eq!(table.calendar().missing_between(pair[0], pair[1]), 0);
                 }
             }
             prop_assert_eq!(end, table.n_rows());
