@@ -1,4 +1,4 @@
-//! Files and pictures on a real disk, from models really trained.
+//! Integration tests of everything that meets the outside world, one module a noun.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::print_stdout, reason = "a test that is skipped says why")]
 
@@ -7,4 +7,5 @@ mod checkpoint;
 mod plots;
 mod registry;
 mod report;
+mod sources;
 mod trained;
