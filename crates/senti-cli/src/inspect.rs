@@ -30,11 +30,16 @@ pub fn run(file: &str, settings: &Settings) -> Outcome {
 /// Dialect and counts side by side: these names are a public interface.
 fn document(reading: &Reading) -> Result<Value, Error> {
     let value = |value: Result<Value, serde_json::Error>| {
-        value.map_err(|error| Error::internal("what was found cannot be written as JSON").because(error))
+        value.map_err(|error| {
+            Error::internal("what was found cannot be written as JSON").because(error)
+        })
     };
     let mut dialect = value(serde_json::to_value(&reading.dialect))?;
     let mut document = value(serde_json::to_value(&reading.found))?;
-    document["columns"] = dialect.as_object_mut().and_then(|dialect| dialect.remove("columns")).unwrap_or_default();
+    document["columns"] = dialect
+        .as_object_mut()
+        .and_then(|dialect| dialect.remove("columns"))
+        .unwrap_or_default();
     document["dialect"] = dialect;
     document["source"] = json!(reading.origin);
     document["digest"] = json!(reading.digest);
@@ -49,19 +54,36 @@ fn text(reading: &Reading) -> String {
     fact("rows", found.rows.to_string());
     fact("first", found.first.clone());
     fact("last", found.last.clone());
-    let week = if found.continuous { "" } else { ", not every slot of the week is open" };
+    let week = if found.continuous {
+        ""
+    } else {
+        ", not every slot of the week is open"
+    };
     fact("step", format!("{}{week}", found.step));
     fact("filled", found.filled.to_string());
     fact("duplicates_dropped", found.duplicates_dropped.to_string());
     for gap in &found.gaps {
-        let fate = if gap.filled { "filled" } else { "splits the series" };
-        fact("gap", format!("{} rows between {} and {}, {fate}", gap.missing, gap.after, gap.before));
+        let fate = if gap.filled {
+            "filled"
+        } else {
+            "splits the series"
+        };
+        fact(
+            "gap",
+            format!(
+                "{} rows between {} and {}, {fate}",
+                gap.missing, gap.after, gap.before
+            ),
+        );
     }
     for column in &reading.dialect.columns {
         fact(column.role.name(), format!("`{}`", column.name));
     }
     for dropped in &found.dropped {
-        fact("left out", format!("`{}`: {}", dropped.column, dropped.reason));
+        fact(
+            "left out",
+            format!("`{}`: {}", dropped.column, dropped.reason),
+        );
     }
     for warning in &found.warnings {
         fact("warning", warning.clone());

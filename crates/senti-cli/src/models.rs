@@ -26,13 +26,22 @@ pub fn run(shelf: &Shelf, settings: &Settings) -> Outcome {
         Shelf::Delete(word) => {
             let (model_type, version) = split(word)?;
             let Some(version) = version else {
-                let error = Error::input(format!("`{word}` names no version, wanted one like `{word}/3`"));
-                return Err(usage(error.hint("`senti-ai models list` shows the versions")));
+                let error = Error::input(format!(
+                    "`{word}` names no version, wanted one like `{word}/3`"
+                ));
+                return Err(usage(
+                    error.hint("`senti-ai models list` shows the versions"),
+                ));
             };
             let entry = registry.delete(model_type, version)?;
             Ok(match settings.json() {
                 true => say::json(&json!({ "deleted": entry }))?,
-                false => say::data(&format!("deleted {}/{} ({})\n", entry.model_type, entry.version, entry.path.display()))?,
+                false => say::data(&format!(
+                    "deleted {}/{} ({})\n",
+                    entry.model_type,
+                    entry.version,
+                    entry.path.display()
+                ))?,
             })
         }
     }
@@ -45,7 +54,9 @@ fn split(word: &str) -> Result<(&str, Option<u32>), Failure> {
     };
     let number = version.parse().ok().filter(|number| *number > 0);
     let number: u32 = number.ok_or_else(|| {
-        usage(Error::input(format!("`{word}` has the version `{version}`, wanted a whole number from 1")))
+        usage(Error::input(format!(
+            "`{word}` has the version `{version}`, wanted a whole number from 1"
+        )))
     })?;
     Ok((model_type, Some(number)))
 }
@@ -60,10 +71,24 @@ fn list(registry: &Registry, as_json: bool) -> Outcome {
         return Ok(say::json(&Value::Array(models.collect()))?);
     }
     if listed.is_empty() {
-        say::note(&format!("no models in `{}`; `senti-ai train` makes one", registry.root().display()));
+        say::note(&format!(
+            "no models in `{}`; `senti-ai train` makes one",
+            registry.root().display()
+        ));
         return Ok(());
     }
-    let mut grid = Grid::new(&["model", "saved", "past", "ahead", "rows", "first", "last", "mae", "naive", "trained on"]);
+    let mut grid = Grid::new(&[
+        "model",
+        "saved",
+        "past",
+        "ahead",
+        "rows",
+        "first",
+        "last",
+        "mae",
+        "naive",
+        "trained on",
+    ]);
     for listed in &listed {
         let name = format!("{}/{}", listed.entry.model_type, listed.entry.version);
         match &listed.manifest {
@@ -95,7 +120,9 @@ fn row(name: String, entry: &Entry, manifest: &Manifest) -> [String; 10] {
 }
 
 fn saved(entry: &Entry) -> String {
-    entry.created.map_or("-".to_owned(), |time| date(time - time.rem_euclid(1000), 1000))
+    entry.created.map_or("-".to_owned(), |time| {
+        date(time - time.rem_euclid(1000), 1000)
+    })
 }
 
 /// The facts of a model that a program may want.
@@ -125,21 +152,57 @@ fn show(registry: &Registry, model_type: &str, version: Option<u32>, as_json: bo
     }
     let (plan, data) = (&manifest.plan, &manifest.data);
     let columns = data.columns.iter().map(|column| column.name.as_str());
-    let mut grid = Grid::new(&["model", &format!("{}/{}", shown.entry.model_type, shown.entry.version)]);
+    let mut grid = Grid::new(&[
+        "model",
+        &format!("{}/{}", shown.entry.model_type, shown.entry.version),
+    ]);
     let mut fact = |name: &str, text: String| grid.row([name.to_owned(), text]);
     fact("path", shown.entry.path.display().to_string());
-    fact("saved", format!("{} by senti-ai {}", saved(&shown.entry), manifest.code_version));
+    fact(
+        "saved",
+        format!(
+            "{} by senti-ai {}",
+            saved(&shown.entry),
+            manifest.code_version
+        ),
+    );
     fact("trained on", data.source.clone());
-    fact("rows", format!("{} from {} to {}", data.rows, date(data.first, data.step), date(data.last, data.step)));
+    fact(
+        "rows",
+        format!(
+            "{} from {} to {}",
+            data.rows,
+            date(data.first, data.step),
+            date(data.last, data.step)
+        ),
+    );
     fact("columns", columns.collect::<Vec<_>>().join(", "));
-    fact("target", format!("`{}`, {} steps ahead from {} past ones", manifest.target_column, plan.forecast_horizon, plan.input_seq_length));
-    fact("epochs", format!("{}, best {}", manifest.history.len(), manifest.best_epoch));
+    fact(
+        "target",
+        format!(
+            "`{}`, {} steps ahead from {} past ones",
+            manifest.target_column, plan.forecast_horizon, plan.input_seq_length
+        ),
+    );
+    fact(
+        "epochs",
+        format!("{}, best {}", manifest.history.len(), manifest.best_epoch),
+    );
     for file in &shown.files {
-        fact(&file.name, format!("{} bytes, SHA-256 {}", file.bytes, file.sha256));
+        fact(
+            &file.name,
+            format!("{} bytes, SHA-256 {}", file.bytes, file.sha256),
+        );
     }
     for part in &manifest.split {
-        let (first, last) = (date(part.first_origin, data.step), date(part.last_origin, data.step));
-        fact(&part.part, format!("{} windows, origins {first} to {last}", part.windows));
+        let (first, last) = (
+            date(part.first_origin, data.step),
+            date(part.last_origin, data.step),
+        );
+        fact(
+            &part.part,
+            format!("{} windows, origins {first} to {last}", part.windows),
+        );
     }
     let text = format!(
         "{}\nscores on the test part, in units of `{}`\n{}",

@@ -21,22 +21,39 @@ use crate::{say, scores, source, train};
 pub fn run(settings: &Settings) -> Outcome {
     let request = source::request(settings)?;
     let registry = Registry::open(settings.path("registry").unwrap_or_default());
-    let version = settings.whole("version").and_then(|n| u32::try_from(n).ok());
+    let version = settings
+        .whole("version")
+        .and_then(|n| u32::try_from(n).ok());
     let model_type = settings.text("model_type").unwrap_or_default();
     let (entry, artifact) = registry.load_entry(model_type, version)?;
     agrees(settings, &entry, &artifact)?;
     let reading = read(request, &artifact)?;
     // One window: a second thread would cost more than it brings.
-    let machine = Machine { threads: 1, simd: Simd::detect() };
+    let machine = Machine {
+        threads: 1,
+        simd: Simd::detect(),
+    };
     let forecast = forecast(&artifact, &reading.table, machine)?;
     let files = match settings.path("output") {
-        Some(folder) => write_forecast(&folder, &forecast, &reading.table, settings.switch("no_plot"))?,
+        Some(folder) => write_forecast(
+            &folder,
+            &forecast,
+            &reading.table,
+            settings.switch("no_plot"),
+        )?,
         None => Vec::new(),
     };
     let trained = date(artifact.manifest.data.last, artifact.manifest.data.step);
-    let model = format!("model {}/{}, trained on rows to {trained}: {}", entry.model_type, entry.version, entry.path.display());
+    let model = format!(
+        "model {}/{}, trained on rows to {trained}: {}",
+        entry.model_type,
+        entry.version,
+        entry.path.display()
+    );
     if settings.json() {
-        return Ok(say::json(&document(&entry, &artifact, &reading, &forecast, &files))?);
+        return Ok(say::json(&document(
+            &entry, &artifact, &reading, &forecast, &files,
+        ))?);
     }
     say::note(&model);
     say::note(&scores::origin(&forecast));
@@ -50,8 +67,14 @@ pub fn run(settings: &Settings) -> Outcome {
 /// Lengths that contradict the model are refused; the model cannot change them.
 fn agrees(settings: &Settings, entry: &Entry, artifact: &Artifact) -> Outcome {
     let plan = &artifact.manifest.plan;
-    for (name, of_model) in [("input_seq_length", plan.input_seq_length), ("forecast_horizon", plan.forecast_horizon)] {
-        let Some(asked) = settings.whole(name).filter(|asked| *asked != of_model as u64) else {
+    for (name, of_model) in [
+        ("input_seq_length", plan.input_seq_length),
+        ("forecast_horizon", plan.forecast_horizon),
+    ] {
+        let Some(asked) = settings
+            .whole(name)
+            .filter(|asked| *asked != of_model as u64)
+        else {
             continue;
         };
         let (dashes, origin) = match &settings.get(name).origin {
@@ -59,8 +82,12 @@ fn agrees(settings: &Settings, entry: &Entry, artifact: &Artifact) -> Outcome {
             origin => ("", origin.to_string()),
         };
         let model = format!("{}/{}", entry.model_type, entry.version);
-        let error = Error::input(format!("`{dashes}{name}` is {asked} ({origin}), but the model {model} was trained with {of_model}"));
-        return Err(usage(error.hint(format!("leave `{name}` out, or train a model with it"))));
+        let error = Error::input(format!(
+            "`{dashes}{name}` is {asked} ({origin}), but the model {model} was trained with {of_model}"
+        ));
+        return Err(usage(
+            error.hint(format!("leave `{name}` out, or train a model with it")),
+        ));
     }
     Ok(())
 }
@@ -74,14 +101,28 @@ fn read(request: Request, artifact: &Artifact) -> Result<Reading> {
         column.is_some_and(|column| column.role != role)
     };
     let columns = artifact.manifest.data.columns.iter();
-    let columns: Vec<_> = columns.filter(|column| column.role != Role::Series).collect();
-    if told || !columns.iter().any(|column| other(&column.name, column.role)) {
+    let columns: Vec<_> = columns
+        .filter(|column| column.role != Role::Series)
+        .collect();
+    if told
+        || !columns
+            .iter()
+            .any(|column| other(&column.name, column.role))
+    {
         source::describe(&reading);
         return Ok(reading);
     }
-    let roles = columns.iter().filter(|column| reading.table.column(&column.name).is_some());
-    let roles = roles.map(|column| (column.role, column.name.clone())).collect();
-    source::read(&Request { roles, target_column: Some(artifact.manifest.target_column.clone()), ..request })
+    let roles = columns
+        .iter()
+        .filter(|column| reading.table.column(&column.name).is_some());
+    let roles = roles
+        .map(|column| (column.role, column.name.clone()))
+        .collect();
+    source::read(&Request {
+        roles,
+        target_column: Some(artifact.manifest.target_column.clone()),
+        ..request
+    })
 }
 
 fn document(

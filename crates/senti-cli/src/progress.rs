@@ -51,7 +51,13 @@ impl Progress {
     pub fn see(&mut self, event: &Event<'_>, now: Duration) {
         match event {
             Event::Prepared { .. } => self.began = now,
-            Event::Batch { epoch, batch, batches, windows, loss } => {
+            Event::Batch {
+                epoch,
+                batch,
+                batches,
+                windows,
+                loss,
+            } => {
                 self.first.get_or_insert(now);
                 self.windows = *windows;
                 let Some(bar) = &self.bar else { return };
@@ -59,18 +65,26 @@ impl Progress {
                 bar.set_prefix(format!("{epoch}/{}", self.epochs));
                 bar.set_position(*batch as u64);
                 let share = *batch as f64 / (*batches).max(1) as f64;
-                let rate = speed(*windows as f64 * share, now.saturating_sub(self.began));
+                let speed = speed(*windows as f64 * share, now.saturating_sub(self.began));
                 let mut parts = vec![format!("train_loss {loss:.5}")];
                 if let Some(last) = self.last {
                     let best = self.best.unwrap_or(last);
-                    parts.push(format!("valid_loss {:.5} (best {:.5})", last.valid_loss, best.valid_loss));
-                    parts.push(format!("learning_rate {}", last.learning_rate));
+                    parts.push(format!(
+                        "valid_loss {:.5} (best {:.5})",
+                        last.valid_loss, best.valid_loss
+                    ));
+                    parts.push(rate(last));
                 }
-                parts.push(rate);
+                parts.push(speed);
                 parts.extend(self.left(*epoch, now));
                 bar.set_message(parts.join("  "));
             }
-            Event::Epoch { record, best, epochs, .. } => {
+            Event::Epoch {
+                record,
+                best,
+                epochs,
+                ..
+            } => {
                 self.epochs = *epochs;
                 self.seen += 1;
                 if *best {
@@ -81,8 +95,12 @@ impl Progress {
                     let mut parts = vec![
                         format!("epoch {}/{epochs}", record.epoch),
                         format!("train_loss {:.6}", record.train_loss),
-                        format!("valid_loss {:.6}{}", record.valid_loss, if *best { " (best)" } else { "" }),
-                        format!("learning_rate {}", record.learning_rate),
+                        format!(
+                            "valid_loss {:.6}{}",
+                            record.valid_loss,
+                            if *best { " (best)" } else { "" }
+                        ),
+                        rate(*record),
                         speed(self.windows as f64, now.saturating_sub(self.began)),
                     ];
                     parts.extend(self.left(record.epoch + 1, now));
@@ -116,4 +134,9 @@ fn speed(windows: f64, time: Duration) -> String {
         true => format!("{:.0} windows/s", windows / seconds),
         false => "- windows/s".into(),
     }
+}
+
+/// The engine works in single precision, so more digits than that has would only show its rounding.
+fn rate(record: EpochRecord) -> String {
+    format!("learning_rate {}", record.learning_rate as f32)
 }

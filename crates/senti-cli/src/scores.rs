@@ -10,13 +10,27 @@ use senti_io::report::date;
 use crate::grid::Grid;
 
 /// The scores of the compact table; `metrics.json` has them all.
-const SHOWN: &[&str] = &["mae", "rmse", "mape", "mase", "crps", "direction_accuracy", "direction_base_rate", "coverage_90"];
+const SHOWN: &[&str] = &[
+    "mae",
+    "rmse",
+    "mape",
+    "mase",
+    "crps",
+    "direction_accuracy",
+    "direction_base_rate",
+    "coverage_90",
+];
 
 /// Steps of the compact table, where the horizon has them.
 const STEPS: &[usize] = &[1, 7, 14, 30];
 
 /// Levels of the forecast table.
-const FAN: &[(f64, &str)] = &[(0.05, "5 %"), (0.25, "25 %"), (0.75, "75 %"), (0.95, "95 %")];
+const FAN: &[(f64, &str)] = &[
+    (0.05, "5 %"),
+    (0.25, "25 %"),
+    (0.75, "75 %"),
+    (0.95, "95 %"),
+];
 
 /// Model beside naive, overall and at some steps.
 pub fn table(evaluation: &Evaluation) -> String {
@@ -38,7 +52,11 @@ pub fn table(evaluation: &Evaluation) -> String {
                 value.map_or("-".to_owned(), |value| figure(value, metric.unit))
             };
             let name = if of == "model" { metric.name } else { "" };
-            let of = if metric.name == "direction_base_rate" { "prices" } else { of };
+            let of = if metric.name == "direction_base_rate" {
+                "prices"
+            } else {
+                of
+            };
             let mut row = vec![name.to_owned(), of.to_owned(), cell(&scores.overall)];
             row.extend(steps.iter().map(|step| cell(&scores.steps[step - 1])));
             grid.row(row);
@@ -50,8 +68,13 @@ pub fn table(evaluation: &Evaluation) -> String {
 /// Did the model beat the naive forecast on this test part? No word on whether that was luck.
 pub fn verdict(evaluation: &Evaluation) -> String {
     let change = |name: &str| {
-        let value = |map: &std::collections::BTreeMap<String, Option<f64>>| map.get(name).copied().flatten();
-        let (model, naive) = (value(&evaluation.model.overall)?, value(&evaluation.naive.overall)?);
+        let value = |map: &std::collections::BTreeMap<String, Option<f64>>| {
+            map.get(name).copied().flatten()
+        };
+        let (model, naive) = (
+            value(&evaluation.model.overall)?,
+            value(&evaluation.naive.overall)?,
+        );
         (naive > 0.0).then(|| 100.0 * (model / naive - 1.0))
     };
     let (Some(mae), Some(crps)) = (change("mae"), change("crps")) else {
@@ -61,20 +84,31 @@ pub fn verdict(evaluation: &Evaluation) -> String {
         true => format!("{:.1} % lower", -change),
         false => format!("{change:.1} % higher"),
     };
-    let told = format!("its mean absolute error is {}, its CRPS {}", told(mae), told(crps));
+    let told = format!(
+        "its mean absolute error is {}, its CRPS {}",
+        told(mae),
+        told(crps)
+    );
     let verdict = match (mae < 0.0, crps < 0.0) {
         (true, true) => "the model beat the naive forecast on this test part",
         (false, false) => "the model did not beat the naive forecast on this test part",
-        _ => "on this test part the model is neither clearly better nor clearly worse than the naive forecast",
+        _ => {
+            "on this test part the model is neither clearly better nor clearly worse than the naive forecast"
+        }
     };
-    format!("{verdict}: {told} than naive's (one test part; whether that is more than luck is not tested)")
+    format!(
+        "{verdict}: {told} than naive's (one test part; whether that is more than luck is not tested)"
+    )
 }
 
 /// Every step of a forecast.
 pub fn forecast(forecast: &Forecast) -> String {
     let fan: Vec<(usize, &str)> = (FAN.iter())
         .filter_map(|(level, name)| {
-            let place = forecast.levels.iter().position(|other| (other - level).abs() < 1e-9);
+            let place = forecast
+                .levels
+                .iter()
+                .position(|other| (other - level).abs() < 1e-9);
             place.map(|place| (place, *name))
         })
         .collect();
@@ -132,7 +166,12 @@ mod tests {
     use senti::metrics::Scores;
 
     fn scores(mae: f64, crps: f64) -> Scores {
-        let map = |mae, crps| [("mae".to_owned(), Some(mae)), ("crps".to_owned(), Some(crps))];
+        let map = |mae, crps| {
+            [
+                ("mae".to_owned(), Some(mae)),
+                ("crps".to_owned(), Some(crps)),
+            ]
+        };
         Scores {
             windows: 1,
             overall: map(mae, crps).into(),
@@ -142,21 +181,33 @@ mod tests {
 
     #[track_caller]
     fn check(mae: f64, crps: f64, wanted: &str) {
-        let evaluation = Evaluation { model: scores(mae, crps), naive: scores(10.0, 10.0) };
+        let evaluation = Evaluation {
+            model: scores(mae, crps),
+            naive: scores(10.0, 10.0),
+        };
         let found = verdict(&evaluation);
         assert!(found.starts_with(wanted), "{found}");
     }
 
     #[test]
     fn the_verdict_claims_no_more_than_the_scores() {
-        check(9.0, 9.5, "the model beat the naive forecast on this test part: its mean absolute error is 10.0 % lower, its CRPS 5.0 % lower");
+        check(
+            9.0,
+            9.5,
+            "the model beat the naive forecast on this test part: its mean absolute error is 10.0 % lower, its CRPS 5.0 % lower",
+        );
         check(11.0, 10.0, "the model did not beat the naive forecast");
         check(9.0, 11.0, "on this test part the model is neither");
     }
 
     #[test]
     fn prices_keep_their_digits() {
-        for (value, wanted) in [(67123.456, "67123.46"), (12.34567, "12.3457"), (0.000123456, "0.000123456"), (0.0, "0.00")] {
+        for (value, wanted) in [
+            (67123.456, "67123.46"),
+            (12.34567, "12.3457"),
+            (0.000123456, "0.000123456"),
+            (0.0, "0.00"),
+        ] {
             assert_eq!(price(value), wanted);
         }
     }

@@ -37,20 +37,36 @@ pub fn choose(settings: &Settings) -> Result<Choice> {
         origin => format!("`{name}` ({origin})"),
     };
     let path = settings.text("data_path");
-    let configured = ["gcp_project", "bq_dataset"].iter().all(|name| settings.text(name).is_some());
+    let configured = ["gcp_project", "bq_dataset"]
+        .iter()
+        .all(|name| settings.text(name).is_some());
     let (name, why) = match settings.text("data_source") {
         Some(name) => (name, format!("asked for by {}", told("data_source"))),
-        None if path.is_some() => ("local", format!("a path was given by {}", told("data_path"))),
-        None if configured => ("bigquery", "`gcp_project` and `bq_dataset` are configured".to_owned()),
-        None => ("sample", "no `data_path` and no BigQuery data set are given".to_owned()),
+        None if path.is_some() => (
+            "local",
+            format!("a path was given by {}", told("data_path")),
+        ),
+        None if configured => (
+            "bigquery",
+            "`gcp_project` and `bq_dataset` are configured".to_owned(),
+        ),
+        None => (
+            "sample",
+            "no `data_path` and no BigQuery data set are given".to_owned(),
+        ),
     };
     if name == "local" && path.is_none() {
-        return Err(Error::input("the data source is `local`, but no data path is given").hint("add `--data_path FILE`"));
+        return Err(
+            Error::input("the data source is `local`, but no data path is given")
+                .hint("add `--data_path FILE`"),
+        );
     }
     if name != "local" && settings.get("data_path").origin == Origin::Flag {
         let origin = &settings.get("data_source").origin;
         let sentence = format!("`--data_path` is given, but `data_source` is `{name}` ({origin})");
-        return Err(Error::input(sentence).hint("leave `--data_path` out, or use `--data_source local`"));
+        return Err(
+            Error::input(sentence).hint("leave `--data_path` out, or use `--data_source local`")
+        );
     }
     let name = name.to_owned();
     Ok(Choice { name, why })
@@ -83,7 +99,9 @@ pub fn columns(settings: &Settings) -> Request {
         target_column: settings.text("target_column").map(str::to_owned),
         table: TableOptions {
             now: Some(now()),
-            max_fill: settings.whole("max_fill").and_then(|n| usize::try_from(n).ok()),
+            max_fill: settings
+                .whole("max_fill")
+                .and_then(|n| usize::try_from(n).ok()),
         },
         ..Request::default()
     }
@@ -100,7 +118,10 @@ pub fn read(request: &Request) -> Result<Reading> {
 pub fn describe(reading: &Reading) {
     say::note(&reading.summary());
     for dropped in &reading.found.dropped {
-        say::note(&format!("note: column `{}` is left out: {}", dropped.column, dropped.reason));
+        say::note(&format!(
+            "note: column `{}` is left out: {}",
+            dropped.column, dropped.reason
+        ));
     }
     for warning in &reading.found.warnings {
         say::note(&format!("note: {warning}"));
@@ -109,6 +130,8 @@ pub fn describe(reading: &Reading) {
 
 /// Milliseconds since 1970: the only look at the clock that can change what is read (an unfinished candle).
 pub fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -47,7 +47,14 @@ pub fn run(settings: &Settings) -> Outcome {
         Error::new(error.kind(), "the model is trained, but cannot be saved").hint(again).because(error)
     })?;
     let no_plot = settings.switch("no_plot");
-    let files = write_training(&output, &learned, &reading.table, recorder, Some(&entry), no_plot)?;
+    let files = write_training(
+        &output,
+        &learned,
+        &reading.table,
+        recorder,
+        Some(&entry),
+        no_plot,
+    )?;
     checkpoint::remove(&output.join(CHECKPOINT))?;
     Ok(match settings.json() {
         true => say::json(&document(&learned, &entry, &files))?,
@@ -58,14 +65,29 @@ pub fn run(settings: &Settings) -> Outcome {
 /// The plan of the settings. A range is checked when a setting is read, so only contradictions between them are left.
 fn plan(settings: &Settings) -> Outcome<Plan> {
     let names = serde_json::to_value(Draft::default()).unwrap_or_default();
-    let names = names.as_object().into_iter().flatten().map(|(name, _)| name);
+    let names = names
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name);
     let values = names.filter(|name| find(name).is_some()).map(|name| {
         let value = settings.get(name).value.as_ref();
         (name.clone(), value.map(crate::options::Value::json))
     });
-    let draft: Draft = serde_json::from_value(json!(values.collect::<std::collections::BTreeMap<_, _>>()))
-        .map_err(|error| Error::internal("the options do not make a plan").because(error))?;
-    draft.check().map_err(usage)
+    let draft: Draft =
+        serde_json::from_value(json!(values.collect::<std::collections::BTreeMap<_, _>>()))
+            .map_err(|error| Error::internal("the options do not make a plan").because(error))?;
+    // Each range was checked with its origin; what is left are choices that contradict each other.
+    let hint = "`senti-ai train --show_config` shows where each value came from";
+    draft.check().map_err(|error| usage(hinted(error, hint)))
+}
+
+/// Adds a hint where there is none.
+pub fn hinted(error: Error, hint: &str) -> Error {
+    match error.hint_text() {
+        Some(_) => error,
+        None => error.hint(hint),
+    }
 }
 
 /// The state of an interrupted training, where one is wanted.
@@ -73,19 +95,30 @@ fn resume(settings: &Settings, output: &Path) -> Outcome<Option<State>> {
     let path = output.join(CHECKPOINT);
     if !settings.switch("resume") {
         if path.exists() {
-            say::note(&format!("note: `{}` holds an interrupted training; `--resume` would go on with it", output.display()));
+            say::note(&format!(
+                "note: `{}` holds an interrupted training; `--resume` would go on with it",
+                output.display()
+            ));
         }
         return Ok(None);
     }
     if !path.exists() {
-        let error = Error::input(format!("there is no training to resume in `{}`", output.display()));
-        return Err(error.hint("train without `--resume`, or name the folder with `--output`").into());
+        let error = Error::input(format!(
+            "there is no training to resume in `{}`",
+            output.display()
+        ));
+        return Err(error
+            .hint("train without `--resume`, or name the folder with `--output`")
+            .into());
     }
     let loaded = checkpoint::load(&path)?;
     if let Some(note) = loaded.note {
         say::note(&format!("note: {note}"));
     }
-    say::note(&format!("resuming after {} epochs", loaded.state.manifest.epochs_done));
+    say::note(&format!(
+        "resuming after {} epochs",
+        loaded.state.manifest.epochs_done
+    ));
     Ok(Some(loaded.state))
 }
 
@@ -97,8 +130,13 @@ fn learn(
     resume: Option<&State>,
 ) -> Outcome<(Learned, Recorder)> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = settings.whole("threads").and_then(|n| usize::try_from(n).ok());
-    let machine = Machine { threads: threads.unwrap_or(cores), simd: Simd::detect() };
+    let threads = settings
+        .whole("threads")
+        .and_then(|n| usize::try_from(n).ok());
+    let machine = Machine {
+        threads: threads.unwrap_or(cores),
+        simd: Simd::detect(),
+    };
     let provenance = Provenance {
         source: reading.origin.clone(),
         digest: reading.digest.clone(),
@@ -116,9 +154,16 @@ fn learn(
         if let Event::Prepared { sizes, notes } = &event {
             say::note(&format!(
                 "{} features of {} rows; windows: {} to train, {} to validate, {} to calibrate, {} to test",
-                sizes.features, sizes.rows, sizes.train_windows, sizes.valid_windows, sizes.calibration_windows, sizes.test_windows
+                sizes.features,
+                sizes.rows,
+                sizes.train_windows,
+                sizes.valid_windows,
+                sizes.calibration_windows,
+                sizes.test_windows
             ));
-            notes.iter().for_each(|note| say::note(&format!("note: {note}")));
+            notes
+                .iter()
+                .for_each(|note| say::note(&format!("note: {note}")));
         }
         let mut done = recorder.see(&event, start.elapsed().as_secs_f64());
         if let Event::Epoch { record, .. } = &event {
@@ -143,7 +188,14 @@ fn learn(
             false => Next::Continue,
         }
     };
-    let learned = fit(&reading.table, plan, &provenance, machine, resume, &mut observe);
+    let learned = fit(
+        &reading.table,
+        plan,
+        &provenance,
+        machine,
+        resume,
+        &mut observe,
+    );
     progress.clear();
     if let Some(error) = trouble {
         return Err(error.into());
@@ -152,9 +204,14 @@ fn learn(
         Ok(learned) => Ok((learned, recorder)),
         Err(error) if error.kind() == ErrorKind::Interrupted => {
             let resumed = resume.map_or(0, |state| state.manifest.epochs_done);
-            let sentence = format!("after {} whole epochs; the best weights so far are kept", epochs_done.max(resumed));
+            let sentence = format!(
+                "after {} whole epochs; the best weights so far are kept",
+                epochs_done.max(resumed)
+            );
             let hint = "run the same command with `--resume` to go on";
-            Err(Error::new(ErrorKind::Interrupted, sentence).hint(hint).into())
+            Err(Error::new(ErrorKind::Interrupted, sentence)
+                .hint(hint)
+                .into())
         }
         Err(error) => Err(error.into()),
     }
@@ -171,7 +228,10 @@ fn text(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> String {
     });
     let epochs = match manifest.history.len() {
         0 => String::new(),
-        n => format!("{n} epochs, weights of epoch {} kept\n", manifest.best_epoch),
+        n => format!(
+            "{n} epochs, weights of epoch {} kept\n",
+            manifest.best_epoch
+        ),
     };
     let mut text = format!(
         "{epochs}scores on the test part: {test}, in units of `{}`\n\n{}\n{}\n\n{}\n\n{}\n",
@@ -181,7 +241,12 @@ fn text(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> String {
         scores::origin(&learned.forecast),
         scores::forecast(&learned.forecast),
     );
-    text += &format!("model {}/{}: {}\n", entry.model_type, entry.version, entry.path.display());
+    text += &format!(
+        "model {}/{}: {}\n",
+        entry.model_type,
+        entry.version,
+        entry.path.display()
+    );
     text + &written(files)
 }
 
