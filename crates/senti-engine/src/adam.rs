@@ -1,4 +1,6 @@
-//! Adam's settings (Kingma & Ba, 2015).
+//! Adam (Kingma & Ba, 2015): its settings, and one step over all parameters.
+
+use crate::lane::{Kernel, Lane};
 
 /// Where epsilon enters: the two conventions differ by up to 6e-4 relative in the first step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -17,7 +19,7 @@ pub struct Adam {
     pub beta_1: f32,
     /// Decay of the mean of their squares.
     pub beta_2: f32,
-    /// Keeps the quotient finite.
+    /// Keeps the quotient finite; must be positive.
     pub epsilon: f32,
     /// Where epsilon enters.
     pub convention: Convention,
@@ -61,6 +63,49 @@ impl Adam {
             rate: rate as f32,
             scale: scale as f32,
             epsilon: self.epsilon,
+        }
+    }
+}
+
+/// One step; all slices have the same length, a multiple of 16.
+pub(crate) struct Update<'a> {
+    pub step: AdamStep,
+    pub weights: &'a mut [f32],
+    pub gradients: &'a [f32],
+    pub means: &'a mut [f32],
+    pub squares: &'a mut [f32],
+}
+
+impl Kernel for Update<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lane>(self) {
+        let AdamStep {
+            beta_1,
+            beta_2,
+            rate,
+            scale,
+            epsilon,
+        } = self.step;
+        let (new_1, new_2) = (L::splat(1.0 - beta_1), L::splat(1.0 - beta_2));
+        let (rate, scale, epsilon) = (L::splat(-rate), L::splat(scale), L::splat(epsilon));
+        let moments = self
+            .means
+            .chunks_exact_mut(L::LANES)
+            .zip(self.squares.chunks_exact_mut(L::LANES));
+        let values = self
+            .weights
+            .chunks_exact_mut(L::LANES)
+            .zip(self.gradients.chunks_exact(L::LANES));
+        for ((weights, gradients), (means, squares)) in values.zip(moments) {
+            let g = L::load(gradients);
+            let (m, v) = (L::load(means), L::load(squares));
+            let m = (g - m).mul_add(new_1, m);
+            let v = (g * g - v).mul_add(new_2, v);
+            let step = rate * m / scale.mul_add(v.sqrt(), epsilon);
+            m.store(means);
+            v.store(squares);
+            (L::load(weights) + step).store(weights);
         }
     }
 }

@@ -1,6 +1,17 @@
 //! A gathered batch: the inputs of B windows, time-major, and their targets.
 //!
 //! Made once for the largest batch and refilled; it never allocates afterwards.
+//!
+//! Inside, the rows lie in blocks, each time-major: a block is the work of one thread. How many rows a block has depends on
+//! the number of rows only, never on the number of threads, and so do all sums.
+
+/// The most rows of a block.
+pub(crate) const BLOCK_ROWS: usize = 32;
+
+/// Rows of every block but the last, which may have fewer.
+pub(crate) fn rows_per_block(rows: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(BLOCK_ROWS).max(1)).max(1)
+}
 
 /// Inputs (T, B, F) and targets (B, H) of one batch. Time comes first, so that one step of all rows is contiguous.
 ///
@@ -76,6 +87,7 @@ impl Batch {
         self.targets_per_row
     }
 
+    /// Where the features of one step of one row lie.
     fn input_range(&self, step: usize, row: usize) -> std::ops::Range<usize> {
         assert!(
             step < self.steps && row < self.len,
@@ -83,7 +95,10 @@ impl Batch {
             self.len,
             self.steps
         );
-        let start = (step * self.len + row) * self.features;
+        let per_block = rows_per_block(self.len);
+        let first = row / per_block * per_block;
+        let rows = per_block.min(self.len - first);
+        let start = (first * self.steps + step * rows + row - first) * self.features;
         start..start + self.features
     }
 
@@ -98,9 +113,10 @@ impl Batch {
         &mut self.inputs[range]
     }
 
-    /// All inputs (T, B, F).
-    pub fn inputs(&self) -> &[f32] {
-        &self.inputs[..self.steps * self.len * self.features]
+    /// The inputs of the block that begins with row `first` (T, rows, F).
+    pub(crate) fn block(&self, first: usize) -> &[f32] {
+        let rows = rows_per_block(self.len).min(self.len - first);
+        &self.inputs[first * self.steps * self.features..][..rows * self.steps * self.features]
     }
 
     /// The H targets of one row.

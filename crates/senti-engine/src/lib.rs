@@ -30,16 +30,27 @@
 //! ```
 
 mod adam;
+mod aligned;
 mod architecture;
 mod batch;
+mod dense;
+mod dropout;
 mod initialise;
+mod lane;
 mod loss;
+mod lstm;
+mod math;
 mod network;
+mod panel;
+pub mod peak;
 pub mod random;
 pub mod ridge;
 pub mod schedule;
 mod simd;
+mod state;
+mod team;
 mod tensor;
+mod tile;
 
 pub use adam::{Adam, Convention};
 pub use architecture::Architecture;

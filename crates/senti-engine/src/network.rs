@@ -1,15 +1,25 @@
-//! The network: forward, loss, backward, update. Plain loops for now; the fast kernels come behind the same API.
+//! The network: layers of LSTM kernels, in the order of the equations. Forward, loss, backward, update.
+//!
+//! The work of a layer is cut by direction and by block of rows, that of the weights' gradients by panel; every sum has one owner
+//! and one order, so the number of threads changes no bit.
 
-use crate::adam::Adam;
+use crate::adam::{Adam, Update};
+use crate::aligned::Aligned;
 use crate::architecture::Architecture;
-use crate::batch::Batch;
+use crate::batch::{BLOCK_ROWS, Batch, rows_per_block};
+use crate::dense;
+use crate::dropout::Dropout;
 use crate::initialise::initial_weights;
+use crate::lane;
 use crate::loss::Loss;
+use crate::lstm::{self, Direction, Matrix, Trace};
+use crate::panel::{Layout, PANEL, Shape, Transpose};
 use crate::random::{Purpose, Stream};
 use crate::simd::Simd;
-use crate::tensor::{self, Tensor, TensorError};
+use crate::team::Team;
 
-/// How a network runs; none of it but the seed changes what it computes, except for the last digits between instruction sets.
+/// How a network runs; none of it but the seed changes what it computes, except for the last digits between `plain` and the
+/// instruction sets that fuse multiplication and addition.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Source of the first weights and of the dropout.
@@ -39,27 +49,64 @@ impl std::error::Error for NotFinite {}
 
 /// A network with its weights, gradients and Adam's moments.
 pub struct Network {
-    architecture: Architecture,
-    options: Options,
-    weights: Vec<Tensor>,
-    gradients: Vec<Vec<f32>>,
-    means: Vec<Vec<f32>>,
-    squares: Vec<Vec<f32>>,
-    iterations: u64,
+    pub(crate) architecture: Architecture,
+    pub(crate) layout: Layout,
+    /// All weights, as `layout` says; gradients and moments lie alike.
+    pub(crate) weights: Aligned,
+    pub(crate) gradients: Aligned,
+    /// Adam's means of the gradients, and of their squares.
+    pub(crate) means: Aligned,
+    pub(crate) squares: Aligned,
+    pub(crate) iterations: u64,
+    layers: Vec<Layer>,
+    top: Top,
+    /// Whether the transposed copies of the weights are those of the present weights.
+    pub(crate) is_transposed: bool,
+    simd: Simd,
+    seed: u64,
+    max_batch: usize,
+    team: Team,
 }
 
-/// What the forward pass of one direction of one layer keeps.
-struct Trace {
-    /// i, f, c, o after their activations (T, B, 4U).
-    gates: Vec<f32>,
-    /// (T, B, U)
-    cells: Vec<f32>,
-    /// (T, B, U)
-    states: Vec<f32>,
+/// The working memory of one layer.
+struct Layer {
+    directions: [Direction; 2],
+    /// Where its weights begin.
+    start: usize,
+    /// For each block of rows both directions.
+    traces: Vec<Trace>,
+    /// For each direction Uᵀ (4U, U) and, above the first layer, both halves of Wᵀ (4U, inputs).
+    transposed: Aligned,
 }
 
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+/// The working memory of the dense layer.
+struct Top {
+    shape: Shape,
+    start: usize,
+    /// Both halves of the kernel's transpose (64 · panels, U).
+    transposed: Aligned,
+    /// (B, 64 · panels), and without the padding (B, outputs); likewise their gradients.
+    wide_outputs: Aligned,
+    outputs: Aligned,
+    d_wide_outputs: Aligned,
+    d_outputs: Aligned,
+}
+
+impl Layer {
+    fn shape(&self) -> Shape {
+        self.directions[0].shape
+    }
+
+    /// Floats of one direction's transposed copies.
+    fn transposed_len(&self) -> usize {
+        self.transposed.len() / 2
+    }
+
+    /// What the layer above reads from block `block`.
+    fn outputs(&self, block: usize, after_dropout: bool) -> [Matrix<'_>; 2] {
+        [0, 1]
+            .map(|half| self.traces[2 * block + half].output(&self.directions[half], after_dropout))
+    }
 }
 
 impl Network {
@@ -69,29 +116,74 @@ impl Network {
     /// When a size is zero, or this machine does not have the instruction set.
     pub fn new(architecture: Architecture, options: Options) -> Network {
         architecture.check();
+        let Options {
+            seed,
+            threads,
+            simd,
+            max_batch,
+        } = options;
         assert!(
-            options.threads > 0 && options.max_batch > 0,
-            "a network needs threads and batches: {options:?}"
+            threads > 0 && max_batch > 0,
+            "a network needs threads and batches, not {threads} and {max_batch}"
         );
-        assert!(
-            options.simd.is_supported(),
-            "this machine has no {}",
-            options.simd.name()
-        );
-        let weights = initial_weights(&architecture, options.seed);
-        let zeros: Vec<Vec<f32>> = weights
+        assert!(simd.is_supported(), "this machine has no {}", simd.name());
+        let layout = Layout::new(&architecture);
+        let (n_layers, block_rows) = (layout.layers.len(), max_batch.min(BLOCK_ROWS));
+        let layers = layout
+            .layers
             .iter()
-            .map(|tensor| vec![0.0; tensor.values.len()])
-            .collect();
-        Network {
-            architecture,
-            options,
-            weights,
-            gradients: zeros.clone(),
-            means: zeros.clone(),
-            squares: zeros,
+            .enumerate()
+            .map(|(layer, &(shape, start))| {
+                let is_last = layer + 1 == n_layers;
+                let directions = [false, true].map(|reverse| Direction {
+                    shape,
+                    steps: architecture.steps,
+                    reverse,
+                    is_last,
+                });
+                let traces = (0..2 * max_batch.div_ceil(BLOCK_ROWS))
+                    .map(|trace| Trace::new(&directions[trace % 2], block_rows));
+                let inputs = if layer == 0 { 0 } else { shape.first_state() };
+                Layer {
+                    directions,
+                    start,
+                    traces: traces.collect(),
+                    transposed: Aligned::zeros(2 * 4 * shape.units * (shape.units + inputs)),
+                }
+            });
+        let (shape, start) = layout.dense;
+        let wide = shape.panels * PANEL;
+        let top = Top {
+            shape,
+            start,
+            transposed: Aligned::zeros(wide * shape.first_state()),
+            wide_outputs: Aligned::zeros(max_batch * wide),
+            outputs: Aligned::zeros(max_batch * architecture.outputs),
+            d_wide_outputs: Aligned::zeros(max_batch * wide),
+            d_outputs: Aligned::zeros(max_batch * architecture.outputs),
+        };
+        let zeros = || Aligned::zeros(layout.len);
+        let mut network = Network {
+            layers: layers.collect(),
+            weights: zeros(),
+            gradients: zeros(),
+            means: zeros(),
+            squares: zeros(),
             iterations: 0,
-        }
+            top,
+            is_transposed: false,
+            team: Team::new(threads),
+            architecture,
+            layout,
+            simd,
+            seed,
+            max_batch,
+        };
+        let weights = initial_weights(&network.architecture, seed);
+        network
+            .set_weights(&weights)
+            .expect("the initialiser makes the tensors of this architecture");
+        network
     }
 
     /// The shape it was made with.
@@ -99,464 +191,460 @@ impl Network {
         &self.architecture
     }
 
-    /// Makes the untrained network answer `bias`: the dense layer's kernel becomes 0, its bias `bias`.
-    pub fn set_output_layer(&mut self, bias: &[f32]) {
-        let n = self.weights.len();
-        assert_eq!(
-            bias.len(),
-            self.architecture.outputs,
-            "values of the output layer's bias"
-        );
-        self.weights[n - 2].values.fill(0.0);
-        self.weights[n - 1].values.copy_from_slice(bias);
-    }
-
     /// Forward, loss and backward; the gradients stay inside. `step` is the number of the batch over all epochs: it is the
     /// key of the dropout. Returns the mean loss of the batch.
     pub fn train_batch(&mut self, batch: &Batch, loss: &Loss, step: u64) -> Result<f64, NotFinite> {
-        let masks = self.masks(batch.len(), step);
-        let (inputs, traces, outputs) = self.forward(batch, Some(&masks));
-        let mut slope = vec![0.0; outputs.len()];
-        let value = loss.evaluate(&outputs, batch.targets(), Some(&mut slope));
-        if !value.is_finite() {
-            return Err(NotFinite {
-                what: "loss".to_owned(),
-            });
-        }
-        self.backward(batch.len(), &inputs, &traces, &masks, &slope);
-        for (tensor, gradient) in self.weights.iter().zip(&self.gradients) {
-            if !gradient.iter().all(|value| value.is_finite()) {
+        self.check_batch(batch);
+        let dropout = (self.architecture.dropout > 0.0).then_some(step);
+        self.team.share().enter(|| {
+            self.forward(batch, true, dropout);
+            let Top {
+                outputs, d_outputs, ..
+            } = &mut self.top;
+            let n = batch.len() * self.architecture.outputs;
+            let value = loss.evaluate(&outputs[..n], batch.targets(), Some(&mut d_outputs[..n]));
+            if !value.is_finite() {
                 return Err(NotFinite {
-                    what: format!("gradient of `{}`", tensor.name),
+                    what: "loss".to_owned(),
                 });
             }
-        }
-        Ok(value)
-    }
-
-    /// Euclidean norm of all gradients.
-    pub fn gradient_norm(&self) -> f32 {
-        self.gradients
-            .iter()
-            .flatten()
-            .map(|&value| f64::from(value) * f64::from(value))
-            .sum::<f64>()
-            .sqrt() as f32
-    }
-
-    /// Scales the gradients down to a norm of at most `max_norm`.
-    pub fn clip_gradients(&mut self, max_norm: f32) {
-        let norm = self.gradient_norm();
-        if norm > max_norm {
-            self.gradients
-                .iter_mut()
-                .flatten()
-                .for_each(|value| *value *= max_norm / norm);
-        }
-    }
-
-    /// One step of Adam along the gradients of the last batch.
-    pub fn update(&mut self, adam: &Adam, learning_rate: f32) {
-        self.iterations += 1;
-        let step = adam.step(learning_rate, self.iterations);
-        for (((tensor, gradient), mean), square) in self
-            .weights
-            .iter_mut()
-            .zip(&self.gradients)
-            .zip(&mut self.means)
-            .zip(&mut self.squares)
-        {
-            for (((value, &g), m), v) in
-                tensor.values.iter_mut().zip(gradient).zip(mean).zip(square)
-            {
-                *m += (1.0 - step.beta_1) * (g - *m);
-                *v += (1.0 - step.beta_2) * (g * g - *v);
-                *value -= step.rate * *m / (step.scale * v.sqrt() + step.epsilon);
+            self.backward(batch, dropout.is_some());
+            if self.gradients_are_finite() {
+                Ok(value)
+            } else {
+                Err(self.name_what_is_not_finite())
             }
-        }
+        })
     }
 
     /// Mean loss without dropout; no gradients.
     pub fn evaluate_batch(&mut self, batch: &Batch, loss: &Loss) -> f64 {
-        let (_, _, outputs) = self.forward(batch, None);
-        loss.evaluate(&outputs, batch.targets(), None)
+        self.check_batch(batch);
+        self.team.share().enter(|| self.forward(batch, false, None));
+        loss.evaluate(
+            &self.top.outputs[..batch.len() * self.architecture.outputs],
+            batch.targets(),
+            None,
+        )
     }
 
     /// Raw outputs (B, outputs).
     pub fn predict(&mut self, batch: &Batch, out: &mut [f32]) {
+        self.check_batch(batch);
         assert_eq!(
             out.len(),
             batch.len() * self.architecture.outputs,
             "room for the outputs of {} rows",
             batch.len()
         );
-        out.copy_from_slice(&self.forward(batch, None).2);
+        self.team.share().enter(|| self.forward(batch, false, None));
+        out.copy_from_slice(&self.top.outputs[..out.len()]);
     }
 
-    /// All weights, in Keras's names, shapes and layouts (gates i, f, c, o).
-    pub fn weights(&self) -> Vec<Tensor> {
-        self.weights.clone()
-    }
-
-    /// Replaces all weights. Nothing is changed when one of them is refused.
-    pub fn set_weights(&mut self, tensors: &[Tensor]) -> Result<(), TensorError> {
-        for tensor in tensors {
-            if !self.weights.iter().any(|own| own.name == tensor.name) {
-                return Err(TensorError::Unknown {
-                    name: tensor.name.clone(),
-                });
-            }
-        }
-        let found: Result<Vec<&[f32]>, _> = self
-            .weights
-            .iter()
-            .map(|own| tensor::find(tensors, &own.name, &own.shape))
-            .collect();
-        for (own, values) in self.weights.iter_mut().zip(found?) {
-            own.values.copy_from_slice(values);
-        }
-        Ok(())
-    }
-
-    /// Everything that is needed to go on training with the same bits: weights, Adam's moments (`adam/m/…`, `adam/v/…`) and
-    /// the number of steps taken (`adam/iterations`, as [n / 2²⁴, n mod 2²⁴], so that f32 holds it exactly).
-    pub fn state(&self) -> Vec<Tensor> {
-        let mut state = self.weights.clone();
-        for (kind, moments) in [("m", &self.means), ("v", &self.squares)] {
-            for (tensor, values) in self.weights.iter().zip(moments) {
-                state.push(Tensor {
-                    name: format!("adam/{kind}/{}", tensor.name),
-                    shape: tensor.shape.clone(),
-                    values: values.clone(),
-                });
-            }
-        }
-        let halves = vec![
-            (self.iterations >> 24) as f32,
-            (self.iterations & 0xFF_FFFF) as f32,
-        ];
-        state.push(Tensor {
-            name: "adam/iterations".to_owned(),
-            shape: vec![2],
-            values: halves,
-        });
-        state
-    }
-
-    /// Takes up a state. Nothing is changed when a part of it is refused.
-    pub fn set_state(&mut self, tensors: &[Tensor]) -> Result<(), TensorError> {
-        let (adam, weights): (Vec<Tensor>, Vec<Tensor>) = tensors
-            .iter()
-            .cloned()
-            .partition(|tensor| tensor.name.starts_with("adam/"));
-        let moments = |kind: &str| -> Result<Vec<Vec<f32>>, TensorError> {
-            self.weights
-                .iter()
-                .map(|own| {
-                    Ok(
-                        tensor::find(&adam, &format!("adam/{kind}/{}", own.name), &own.shape)?
-                            .to_vec(),
-                    )
-                })
-                .collect()
-        };
-        let (means, squares) = (moments("m")?, moments("v")?);
-        let halves = tensor::find(&adam, "adam/iterations", &[2])?;
-        let iterations = (halves[0] as u64) << 24 | halves[1] as u64;
-        self.set_weights(&weights)?;
-        (self.means, self.squares, self.iterations) = (means, squares, iterations);
-        Ok(())
-    }
-
-    /// Steps of Adam taken so far.
-    pub fn iterations(&self) -> u64 {
-        self.iterations
-    }
-
-    /// Sets the number of steps taken so far.
-    pub fn set_iterations(&mut self, iterations: u64) {
-        self.iterations = iterations;
-    }
-
-    /// For each layer, what its outputs are multiplied with: 0 or 1 / (1 - dropout).
-    fn masks(&self, rows: usize, step: u64) -> Vec<Vec<f32>> {
-        let dropout = self.architecture.dropout;
-        let n_layers = self.architecture.units.len();
-        (0..n_layers)
-            .map(|layer| {
-                let mut generator = Stream::new(self.options.seed, Purpose::Dropout)
-                    .part(layer as u16)
-                    .at(step);
-                let steps = if layer + 1 == n_layers {
-                    1
-                } else {
-                    self.architecture.steps
-                };
-                let n = steps * rows * 2 * self.architecture.units[layer];
-                (0..n)
-                    .map(|_| {
-                        if (generator.uniform() as f32) < dropout {
-                            0.0
-                        } else {
-                            1.0 / (1.0 - dropout)
-                        }
-                    })
-                    .collect()
-            })
-            .collect()
-    }
-
-    /// Inputs of every layer and of the dense layer, traces of every layer's directions, outputs.
-    fn forward(
-        &self,
-        batch: &Batch,
-        masks: Option<&[Vec<f32>]>,
-    ) -> (Vec<Vec<f32>>, Vec<[Trace; 2]>, Vec<f32>) {
-        let (rows, steps) = (batch.len(), self.architecture.steps);
+    fn check_batch(&self, batch: &Batch) {
+        let wanted = (self.architecture.steps, self.architecture.features);
         assert_eq!(
             (batch.steps(), batch.features()),
-            (steps, self.architecture.features),
+            wanted,
             "steps and features of the batch"
         );
-        let (mut inputs, mut traces) = (vec![batch.inputs().to_vec()], Vec::new());
-        for (layer, &units) in self.architecture.units.iter().enumerate() {
-            let input = &inputs[layer];
-            let pair =
-                [0, 1].map(|direction| self.forward_direction(layer, direction, rows, input));
-            let is_last = layer + 1 == self.architecture.units.len();
-            let mut out = vec![0.0; if is_last { 1 } else { steps } * rows * 2 * units];
-            for (at, out) in out.chunks_exact_mut(2 * units).enumerate() {
-                for (direction, out) in out.chunks_exact_mut(units).enumerate() {
-                    let at = if is_last && direction == 0 {
-                        at + (steps - 1) * rows
-                    } else {
-                        at
-                    };
-                    out.copy_from_slice(&pair[direction].states[at * units..][..units]);
-                }
-            }
-            if let Some(masks) = masks {
-                out.iter_mut()
-                    .zip(&masks[layer])
-                    .for_each(|(value, mask)| *value *= mask);
-            }
-            traces.push(pair);
-            inputs.push(out);
-        }
-        let [kernel, bias] = &self.weights[self.weights.len() - 2..] else {
-            unreachable!("the dense layer has two tensors")
-        };
-        let width = self.architecture.outputs;
-        let mut outputs = Vec::with_capacity(rows * width);
-        for x in inputs[inputs.len() - 1].chunks_exact(self.architecture.width_into_dense()) {
-            outputs.extend((0..width).map(|column| {
-                bias.values[column]
-                    + x.iter()
-                        .enumerate()
-                        .map(|(k, x)| x * kernel.values[k * width + column])
-                        .sum::<f32>()
-            }));
-        }
-        (inputs, traces, outputs)
+        assert!(
+            !batch.is_empty() && batch.len() <= self.max_batch,
+            "{} rows in a batch of 1 to {}",
+            batch.len(),
+            self.max_batch
+        );
     }
 
-    fn forward_direction(
-        &self,
-        layer: usize,
-        direction: usize,
-        rows: usize,
-        input: &[f32],
-    ) -> Trace {
-        let (units, width, steps) = (
-            self.architecture.units[layer],
-            self.architecture.width_into(layer),
-            self.architecture.steps,
-        );
-        let [kernel, recurrent, bias] = &self.weights[6 * layer + 3 * direction..][..3] else {
-            unreachable!("a direction has three tensors")
-        };
-        let mut trace = Trace {
-            gates: vec![0.0; steps * rows * 4 * units],
-            cells: vec![0.0; steps * rows * units],
-            states: vec![0.0; steps * rows * units],
-        };
-        for turn in 0..steps {
-            let t = if direction == 0 {
-                turn
-            } else {
-                steps - 1 - turn
-            };
-            let before = (turn > 0).then(|| if direction == 0 { t - 1 } else { t + 1 });
-            for row in 0..rows {
-                let at = t * rows + row;
-                let mut z = bias.values.clone();
-                let mut add = |x: f32, weights: &[f32]| {
-                    z.iter_mut().zip(weights).for_each(|(z, w)| *z += x * w)
-                };
-                for k in 0..width {
-                    add(
-                        input[at * width + k],
-                        &kernel.values[k * 4 * units..][..4 * units],
-                    );
-                }
-                if let Some(before) = before {
-                    for k in 0..units {
-                        add(
-                            trace.states[(before * rows + row) * units + k],
-                            &recurrent.values[k * 4 * units..][..4 * units],
-                        );
-                    }
-                }
-                for u in 0..units {
-                    let [i, f, c, o] = [
-                        sigmoid(z[u]),
-                        sigmoid(z[units + u]),
-                        z[2 * units + u].tanh(),
-                        sigmoid(z[3 * units + u]),
-                    ];
-                    let cell_before =
-                        before.map_or(0.0, |before| trace.cells[(before * rows + row) * units + u]);
-                    let cell = f * cell_before + i * c;
-                    for (gate, value) in [i, f, c, o].into_iter().enumerate() {
-                        trace.gates[at * 4 * units + gate * units + u] = value;
-                    }
-                    trace.cells[at * units + u] = cell;
-                    trace.states[at * units + u] = o * cell.tanh();
-                }
-            }
-        }
-        trace
-    }
-
-    fn backward(
-        &mut self,
-        rows: usize,
-        inputs: &[Vec<f32>],
-        traces: &[[Trace; 2]],
-        masks: &[Vec<f32>],
-        slope: &[f32],
-    ) {
-        self.gradients
-            .iter_mut()
-            .for_each(|gradient| gradient.fill(0.0));
-        let (n, n_layers, outputs) = (
-            self.weights.len(),
-            self.architecture.units.len(),
-            self.architecture.outputs,
-        );
-        let width = self.architecture.width_into_dense();
-        let mut d_out = vec![0.0; rows * width];
-        for row in 0..rows {
-            for column in 0..outputs {
-                let d = slope[row * outputs + column];
-                self.gradients[n - 1][column] += d;
-                for k in 0..width {
-                    self.gradients[n - 2][k * outputs + column] +=
-                        d * inputs[n_layers][row * width + k];
-                    d_out[row * width + k] += d * self.weights[n - 2].values[k * outputs + column];
-                }
-            }
-        }
-        for layer in (0..n_layers).rev() {
-            d_out
-                .iter_mut()
-                .zip(&masks[layer])
-                .for_each(|(value, mask)| *value *= mask);
-            let mut d_input = vec![0.0; inputs[layer].len()];
-            for direction in [0, 1] {
-                self.backward_direction(
-                    layer,
-                    direction,
-                    rows,
-                    &inputs[layer],
-                    &traces[layer][direction],
-                    &d_out,
-                    &mut d_input,
+    fn forward(&mut self, batch: &Batch, keep: bool, dropout: Option<u64>) {
+        let (simd, team, per_block) = (self.simd, &self.team, rows_per_block(batch.len()));
+        let n_blocks = batch.len().div_ceil(per_block);
+        for layer in 0..self.layers.len() {
+            let (below, rest) = self.layers.split_at_mut(layer);
+            let (
+                below,
+                Layer {
+                    directions,
+                    start,
+                    traces,
+                    ..
+                },
+            ) = (below.last(), &mut rest[0]);
+            let (directions, weights) = (&*directions, &self.weights[*start..]);
+            team.each(&mut traces[..2 * n_blocks], |index, trace| {
+                let (block, direction) = (index / 2, directions[index % 2]);
+                let shape = direction.shape;
+                let rows = per_block.min(batch.len() - block * per_block);
+                let dropout = dropout.map(|step| {
+                    let stream = Stream::new(self.seed, Purpose::Dropout)
+                        .part((2 * layer + index % 2) as u16);
+                    let groups = Dropout::groups(direction.steps * BLOCK_ROWS * shape.units);
+                    (
+                        Dropout {
+                            stream,
+                            step,
+                            rate: self.architecture.dropout,
+                        },
+                        block * groups,
+                    )
+                });
+                let weights = &weights[index % 2 * shape.len()..][..shape.len()];
+                let inputs = inputs_of(below, batch, block, per_block, dropout.is_some());
+                lane::run(
+                    simd,
+                    lstm::Forward {
+                        direction,
+                        weights,
+                        inputs,
+                        trace,
+                        rows,
+                        keep,
+                        dropout,
+                    },
                 );
-            }
-            d_out = d_input;
+            });
+        }
+
+        let Top {
+            shape,
+            start,
+            wide_outputs,
+            outputs,
+            ..
+        } = &mut self.top;
+        let (shape, wide, top) = (
+            *shape,
+            shape.panels * PANEL,
+            &self.layers[self.layers.len() - 1],
+        );
+        let weights = &self.weights[*start..][..shape.len()];
+        team.each_chunk(
+            &mut wide_outputs[..batch.len() * wide],
+            per_block * wide,
+            |block, outputs| {
+                let inputs = top.outputs(block, dropout.is_some());
+                lane::run(
+                    simd,
+                    dense::Forward {
+                        shape,
+                        weights,
+                        inputs,
+                        rows: outputs.len() / wide,
+                        outputs,
+                    },
+                );
+            },
+        );
+        let width = self.architecture.outputs;
+        for (outputs, wide) in outputs
+            .chunks_exact_mut(width)
+            .zip(wide_outputs.chunks_exact(wide))
+            .take(batch.len())
+        {
+            outputs.copy_from_slice(&wide[..width]);
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn backward_direction(
-        &mut self,
-        layer: usize,
-        direction: usize,
-        rows: usize,
-        input: &[f32],
-        trace: &Trace,
-        d_out: &[f32],
-        d_input: &mut [f32],
-    ) {
-        let (units, width, steps) = (
-            self.architecture.units[layer],
-            self.architecture.width_into(layer),
-            self.architecture.steps,
-        );
-        let is_last = layer + 1 == self.architecture.units.len();
-        let first = 6 * layer + 3 * direction;
-        let (mut d_state, mut d_cell) = (vec![0.0; rows * units], vec![0.0; rows * units]);
-        for turn in (0..steps).rev() {
-            let t = if direction == 0 {
-                turn
-            } else {
-                steps - 1 - turn
+    fn backward(&mut self, batch: &Batch, after_dropout: bool) {
+        self.transpose();
+        let (simd, team, per_block) = (self.simd, &self.team, rows_per_block(batch.len()));
+        let n_blocks = batch.len().div_ceil(per_block);
+        let rows_of = |block: usize| per_block.min(batch.len() - block * per_block);
+
+        let Top {
+            shape,
+            start,
+            transposed,
+            d_wide_outputs,
+            d_outputs,
+            ..
+        } = &mut self.top;
+        let (shape, wide, width) = (*shape, shape.panels * PANEL, self.architecture.outputs);
+        for (wide, d_outputs) in d_wide_outputs
+            .chunks_exact_mut(wide)
+            .zip(d_outputs.chunks_exact(width))
+            .take(batch.len())
+        {
+            wide[..width].copy_from_slice(d_outputs);
+        }
+        let d_outputs = |block: usize| Matrix {
+            values: &d_wide_outputs[block * per_block * wide..],
+            stride: wide,
+        };
+        let top = self.layers.len() - 1;
+        let Layer {
+            directions, traces, ..
+        } = &mut self.layers[top];
+        team.each(&mut traces[..2 * n_blocks], |index, trace| {
+            let (columns, half) = (shape.inputs[0], index % 2);
+            let (weights, slopes) = (
+                &transposed[half * wide * columns..][..wide * columns],
+                trace.slopes_mut(&directions[half]),
+            );
+            lane::run(
+                simd,
+                dense::InputGradient {
+                    d_outputs: d_outputs(index / 2),
+                    weights,
+                    rows: rows_of(index / 2),
+                    columns,
+                    slopes,
+                },
+            );
+        });
+
+        for layer in (0..=top).rev() {
+            let (below, rest) = self.layers.split_at_mut(layer);
+            let this = &mut rest[0];
+            let (directions, shape, per_direction) =
+                (this.directions, this.shape(), this.transposed_len());
+            let recurrent_len = 4 * shape.units * shape.units;
+            let transposed = &this.transposed;
+            team.each(&mut this.traces[..2 * n_blocks], |index, trace| {
+                let recurrent = &transposed[index % 2 * per_direction..][..recurrent_len];
+                lane::run(
+                    simd,
+                    lstm::Backward {
+                        direction: directions[index % 2],
+                        recurrent,
+                        trace,
+                    },
+                );
+            });
+            let Some(below) = below.last_mut() else {
+                continue;
             };
-            let before = (turn > 0).then(|| if direction == 0 { t - 1 } else { t + 1 });
-            for row in 0..rows {
-                let at = t * rows + row;
-                let mut d_z = vec![0.0; 4 * units];
-                for u in 0..units {
-                    let [i, f, c, o] =
-                        [0, 1, 2, 3].map(|gate| trace.gates[at * 4 * units + gate * units + u]);
-                    let cell_before =
-                        before.map_or(0.0, |before| trace.cells[(before * rows + row) * units + u]);
-                    let tanh_cell = trace.cells[at * units + u].tanh();
-                    let mut d_h = d_state[row * units + u];
-                    if !is_last || turn + 1 == steps {
-                        d_h += d_out
-                            [if is_last { row } else { at } * 2 * units + direction * units + u];
-                    }
-                    let d_c = d_cell[row * units + u] + d_h * o * (1.0 - tanh_cell * tanh_cell);
-                    d_z[u] = d_c * c * i * (1.0 - i);
-                    d_z[units + u] = d_c * cell_before * f * (1.0 - f);
-                    d_z[2 * units + u] = d_c * i * (1.0 - c * c);
-                    d_z[3 * units + u] = d_h * tanh_cell * o * (1.0 - o);
-                    d_cell[row * units + u] = d_c * f;
-                }
-                let dot =
-                    |weights: &[f32]| -> f32 { weights.iter().zip(&d_z).map(|(w, d)| w * d).sum() };
-                for k in 0..width {
-                    d_input[at * width + k] +=
-                        dot(&self.weights[first].values[k * 4 * units..][..4 * units]);
-                }
-                for k in 0..units {
-                    d_state[row * units + k] =
-                        dot(&self.weights[first + 1].values[k * 4 * units..][..4 * units]);
-                }
-                let add = |gradient: &mut [f32], x: f32| {
-                    gradient
-                        .iter_mut()
-                        .zip(&d_z)
-                        .for_each(|(gradient, d)| *gradient += x * d)
-                };
-                for k in 0..width {
-                    add(
-                        &mut self.gradients[first][k * 4 * units..][..4 * units],
-                        input[at * width + k],
-                    );
-                }
-                if let Some(before) = before {
-                    for k in 0..units {
-                        add(
-                            &mut self.gradients[first + 1][k * 4 * units..][..4 * units],
-                            trace.states[(before * rows + row) * units + k],
+            let (lower, traces) = (below.directions, &this.traces);
+            team.each(&mut below.traces[..2 * n_blocks], |index, trace| {
+                let (block, half, columns) = (index / 2, index % 2, shape.inputs[index % 2]);
+                let kernel = recurrent_len + half * 4 * shape.units * shape.inputs[0];
+                let weights = [0, 1].map(|direction| {
+                    &transposed[direction * per_direction + kernel..][..4 * shape.units * columns]
+                });
+                let traces = [&traces[2 * block], &traces[2 * block + 1]];
+                let slopes = trace.slopes_mut(&lower[half]);
+                lane::run(
+                    simd,
+                    lstm::InputGradient {
+                        directions,
+                        traces,
+                        weights,
+                        columns,
+                        slopes,
+                    },
+                );
+            });
+        }
+
+        for layer in 0..=top {
+            let Layer {
+                directions,
+                start,
+                traces,
+                ..
+            } = &self.layers[layer];
+            let shape = directions[0].shape;
+            let below = layer.checked_sub(1).map(|below| &self.layers[below]);
+            team.each_chunk(
+                &mut self.gradients[*start..][..2 * shape.len()],
+                shape.panel_len(),
+                |index, gradient| {
+                    let (direction, panel) = (index / shape.panels, index % shape.panels);
+                    gradient.fill(0.0);
+                    for block in 0..n_blocks {
+                        let inputs = inputs_of(below, batch, block, per_block, after_dropout);
+                        let (trace, direction) =
+                            (&traces[2 * block + direction], directions[direction]);
+                        lane::run(
+                            simd,
+                            lstm::WeightGradient {
+                                direction,
+                                panel,
+                                inputs,
+                                trace,
+                                gradient,
+                            },
                         );
                     }
+                },
+            );
+        }
+        team.each_chunk(
+            &mut self.gradients[*start..][..shape.len()],
+            shape.panel_len(),
+            |panel, gradient| {
+                gradient.fill(0.0);
+                for block in 0..n_blocks {
+                    let d_outputs = Matrix {
+                        values: &d_wide_outputs[block * per_block * wide + panel * PANEL..],
+                        stride: wide,
+                    };
+                    let inputs = self.layers[top].outputs(block, after_dropout);
+                    lane::run(
+                        simd,
+                        dense::WeightGradient {
+                            shape,
+                            inputs,
+                            d_outputs,
+                            rows: rows_of(block),
+                            gradient,
+                        },
+                    );
                 }
-                add(&mut self.gradients[first + 2], 1.0);
+            },
+        );
+    }
+
+    /// Brings the transposed copies of the weights up to date.
+    fn transpose(&mut self) {
+        if std::mem::replace(&mut self.is_transposed, true) {
+            return;
+        }
+        let simd = self.simd;
+        for layer in &mut self.layers {
+            let (shape, start, len) = (layer.shape(), layer.start, layer.transposed_len());
+            self.team
+                .each_chunk(&mut layer.transposed, len, |direction, out| {
+                    let weights = &self.weights[start + direction * shape.len()..][..shape.len()];
+                    let (recurrent, mut out) = out.split_at_mut(4 * shape.units * shape.units);
+                    lane::run(
+                        simd,
+                        Transpose {
+                            shape,
+                            weights,
+                            first: shape.first_state(),
+                            columns: shape.units,
+                            out: recurrent,
+                        },
+                    );
+                    let mut first = 0;
+                    for columns in shape.inputs {
+                        // Nothing is left for the first layer: nobody asks for the gradient of the data.
+                        let (kernel, rest) =
+                            out.split_at_mut(out.len().min(4 * shape.units * columns));
+                        lane::run(
+                            simd,
+                            Transpose {
+                                shape,
+                                weights,
+                                first,
+                                columns,
+                                out: kernel,
+                            },
+                        );
+                        (out, first) = (rest, first + columns);
+                    }
+                });
+        }
+        let Top {
+            shape,
+            start,
+            transposed,
+            ..
+        } = &mut self.top;
+        let (shape, weights, half_len) = (
+            *shape,
+            &self.weights[*start..][..shape.len()],
+            transposed.len() / 2,
+        );
+        for (half, out) in transposed.chunks_exact_mut(half_len).enumerate() {
+            lane::run(
+                simd,
+                Transpose {
+                    shape,
+                    weights,
+                    first: half * shape.inputs[0],
+                    columns: shape.inputs[0],
+                    out,
+                },
+            );
+        }
+    }
+
+    /// Whether every gradient is finite: a number times 0 is 0 unless it is not.
+    fn gradients_are_finite(&self) -> bool {
+        self.gradients
+            .chunks(1024)
+            .all(|chunk| chunk.iter().map(|value| value * 0.0).sum::<f32>() == 0.0)
+    }
+
+    fn name_what_is_not_finite(&self) -> NotFinite {
+        let named = self
+            .tensors_of(&self.gradients)
+            .into_iter()
+            .find(|tensor| !tensor.values.iter().all(|value| value.is_finite()));
+        NotFinite {
+            what: named.map_or("gradient".to_owned(), |tensor| {
+                format!("gradient of `{}`", tensor.name)
+            }),
+        }
+    }
+
+    /// Euclidean norm of all gradients.
+    pub fn gradient_norm(&self) -> f32 {
+        // Sixteen sums side by side, so that the order is the same for every instruction set.
+        let mut sums = [0.0f64; 16];
+        for values in self.gradients.chunks_exact(16) {
+            for (sum, &value) in sums.iter_mut().zip(values) {
+                *sum += f64::from(value) * f64::from(value);
             }
         }
+        sums.iter().sum::<f64>().sqrt() as f32
+    }
+
+    /// Scales the gradients down to a norm of at most `max_norm`.
+    pub fn clip_gradients(&mut self, max_norm: f32) {
+        let norm = self.gradient_norm();
+        if norm > max_norm {
+            let factor = max_norm / norm;
+            self.gradients.iter_mut().for_each(|value| *value *= factor);
+        }
+    }
+
+    /// One step of Adam along the gradients of the last batch.
+    pub fn update(&mut self, adam: &Adam, learning_rate: f32) {
+        self.iterations += 1;
+        self.is_transposed = false;
+        let (step, simd, gradients) = (
+            adam.step(learning_rate, self.iterations),
+            self.simd,
+            &self.gradients,
+        );
+        let Network {
+            weights,
+            means,
+            squares,
+            ..
+        } = self;
+        lane::run(
+            simd,
+            Update {
+                step,
+                weights,
+                gradients,
+                means,
+                squares,
+            },
+        );
+    }
+}
+
+/// What a layer reads from block `block`: the states of the layer below, or the batch.
+fn inputs_of<'a>(
+    below: Option<&'a Layer>,
+    batch: &'a Batch,
+    block: usize,
+    per_block: usize,
+    after_dropout: bool,
+) -> [Matrix<'a>; 2] {
+    match below {
+        Some(below) => below.outputs(block, after_dropout),
+        None => [
+            Matrix {
+                values: batch.block(block * per_block),
+                stride: batch.features(),
+            },
+            Matrix::EMPTY,
+        ],
     }
 }

@@ -17,9 +17,21 @@ use crate::{Error, Result, quantiles};
 /// feature that is not known is skipped: no window holds it.
 ///
 /// Where the quartiles coincide, on features that mostly have one value (a dummy, counts that are nearly always 0), that rule would
-/// leave nothing but that value. There the bounds come from the values that differ from the median, widened to hold it, and the scale is
-/// the distance of the bounds, so that the feature keeps its meaning and lies within 1 of its median. For a dummy of 0 and 1 and for
-/// a constant that is scikit-learn's scale of 1.
+/// leave nothing but that value. There the bounds come from the values that differ from the median, within those seen and widened to
+/// hold it, and the scale is the distance of the bounds, so that the feature keeps its meaning and lies within 1 of its median. For a
+/// dummy of 0 and 1 and for a constant that is scikit-learn's scale of 1.
+///
+/// ```
+/// use senti::{matrix::Matrix, prepare::Preparation};
+/// let mut matrix = Matrix::unknown(5, 1);
+/// matrix.set_column(0, &[1.0, 2.0, 3.0, 4.0, 1000.0]);
+/// let preparation = Preparation::fit(&matrix, vec![0..5])?;
+/// let mut scaled = [0.0_f32];
+/// preparation.apply(matrix.row(4), &mut scaled);
+/// // Drawn in to 4 + 1.5 * 2, less the median 3, divided by 4 - 2.
+/// assert_eq!(scaled, [2.0]);
+/// # Ok::<(), senti::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preparation {
     columns: Vec<Scale>,
@@ -107,7 +119,10 @@ impl Scale {
             let others: Vec<f64> = values.iter().copied().filter(|&x| x != median).collect();
             if !others.is_empty() {
                 let (below, above) = fences(&others);
-                (low, high) = (below.min(median), above.max(median));
+                (low, high) = (
+                    below.max(values[0]).min(median),
+                    above.min(values[values.len() - 1]).max(median),
+                );
                 flat = true;
             }
         }
@@ -119,7 +134,7 @@ impl Scale {
         let scale = if spread > 0.0 {
             spread
         } else if flat {
-            values[values.len() - 1] - values[0]
+            high - low
         } else {
             1.0
         };

@@ -1,3 +1,6 @@
 //! Tests of the engine, one module for each thing.
 
+mod cases;
+mod gradients;
 mod random;
+mod reference;

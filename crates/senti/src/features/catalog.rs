@@ -16,8 +16,9 @@ use super::indicators::{
 };
 use crate::table::{Role, Time};
 
-/// Volatilities below one millionth of the price count as this, so that their logarithm exists where nothing moved.
-pub const STILL: f64 = 1e-6;
+/// Volatilities below this share of the price count as this, so that their logarithm exists where nothing moved. A tenth of a basis
+/// point is about one tick; less would set quiet minutes far apart from all others.
+pub const STILL: f64 = 1e-5;
 
 /// An unbroken run of candles. Prices are finite and positive, volumes finite and not negative; a slice is empty where the table has
 /// no such column, and a feature that needs it is not asked.

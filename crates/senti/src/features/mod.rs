@@ -63,11 +63,27 @@ enum Made {
         source: Source,
         #[serde(flatten)]
         form: Form,
-        autocorrelation: Option<f64>,
+        persistence: Option<f64>,
     },
 }
 
 /// The features of a model, learned from training rows.
+///
+/// ```
+/// use senti::features::{FeatureOptions, FeatureSet};
+/// use senti::table::{Column, Role, Rows, Table, TableOptions};
+/// let wave = |row: i64| 100.0 + (row as f64 * 0.7).sin() + 0.01 * row as f64;
+/// let values = (0..60).map(wave).collect();
+/// let close = Column { name: "close".into(), role: Role::Close, values };
+/// let rows = Rows { time: (0..60).map(|day| day * 86_400_000).collect(), line: vec![], columns: vec![close] };
+/// let (table, _) = Table::from_rows(rows, &TableOptions::default())?;
+/// let features = FeatureSet::learn(&table, 0..40, &FeatureOptions::default())?;
+/// let matrix = features.compute(&table)?;
+/// assert_eq!(features.names()[0], "log_return_1");
+/// assert_eq!(matrix.value(50, 0), (wave(50) / wave(49)).ln());
+/// assert!(!matrix.is_known(features.warm_up() - 1) && matrix.is_known(features.warm_up()));
+/// # Ok::<(), senti::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeatureSet {
     made: Vec<Made>,
@@ -161,7 +177,8 @@ impl FeatureSet {
         self.made.iter().map(Made::help).collect()
     }
 
-    /// What each feature speaks of, in the order of the matrix's columns: a group of [`FEATURES`], `series` or `level`.
+    /// What each feature speaks of, in the order of the matrix's columns: a group of [`FEATURES`], `series` for another column in the
+    /// form that was learned, `level` for one that is there because of [`FeatureOptions::levels`].
     pub fn groups(&self) -> Vec<&'static str> {
         self.made.iter().map(Made::group).collect()
     }
@@ -196,8 +213,8 @@ fn candidates(table: &Table, train_rows: Range<usize>, options: &FeatureOptions)
     let other = |column: &&Column| column.role == Role::Series;
     for column in table.columns().iter().filter(other) {
         let training = column.values[train_rows.clone()].iter().copied();
-        let (form, autocorrelation) = Form::learn(training);
-        made.push(Made::column(column, form, autocorrelation));
+        let (form, persistence) = Form::learn(training);
+        made.push(Made::column(column, form, persistence));
     }
     if options.levels {
         for column in table.columns() {
@@ -239,7 +256,7 @@ fn judge(training: &[f64], is_pure_number: bool) -> Result<u64, String> {
 }
 
 impl Made {
-    fn column(column: &Column, form: Form, autocorrelation: Option<f64>) -> Self {
+    fn column(column: &Column, form: Form, persistence: Option<f64>) -> Self {
         let source = match column.role {
             Role::Series => Source::Name(column.name.clone()),
             role => Source::Role(role),
@@ -248,7 +265,7 @@ impl Made {
             name: format!("{}:{}", column.name, form.name()),
             source,
             form,
-            autocorrelation,
+            persistence,
         }
     }
 
@@ -264,7 +281,7 @@ impl Made {
             Self::Candles { feature } => find(feature).map_or("unknown", |feature| feature.group),
             Self::Column {
                 form: Form::Level,
-                autocorrelation: None,
+                persistence: None,
                 ..
             } => "level",
             Self::Column { .. } => "series",
@@ -277,17 +294,17 @@ impl Made {
                 find(feature).map_or_else(|_| String::new(), |feature| feature.help.to_owned())
             }
             Self::Column {
-                form,
-                autocorrelation,
-                ..
+                form, persistence, ..
             } => {
                 let what = match form {
                     Form::Level => "as it is",
                     Form::Change => "x[t] - x[t-1]",
                     Form::LogChange { .. } => "ln(x[t] / x[t-1])",
                 };
-                match autocorrelation {
-                    Some(rho) => format!("{what} (autocorrelation in training {rho:.3})"),
+                match persistence {
+                    Some(persistence) => {
+                        format!("{what} (persistence in training {persistence:.3})")
+                    }
                     None => what.to_owned(),
                 }
             }

@@ -5,8 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Autocorrelation from which on a column counts as wandering, however long it is.
+/// Persistence a step from which on a column counts as wandering: half of a shock is still there after 34 steps.
 const WANDERS: f64 = 0.98;
+
+/// The second lag at which persistence is looked at: noise on top of a wandering level (the volume of an index) hides it at lag 1.
+const FAR: usize = 10;
 
 /// 5 % point of `n (1 - rho)` under a random walk (Dickey and Fuller 1979, regression with a constant, large samples): a short
 /// random walk has a sample autocorrelation well below 1, 66 months of a price index for instance about 0.93.
@@ -40,16 +43,23 @@ impl Form {
         }
     }
 
-    /// The form for a column with these values on the training rows (NaN where not known), and the autocorrelation that decided.
+    /// The form for a column with these values on the training rows (NaN where not known), and the persistence that decided: the larger of
+    /// the autocorrelation at lag 1 and the tenth root of that at lag 10; none where nothing varies.
     ///
     /// Repeated values are one value: a stock index carried over the weekend has not stood still, it has not been traded.
     pub fn learn(training: impl Iterator<Item = f64>) -> (Self, Option<f64>) {
         let mut moved: Vec<f64> = training.filter(|value| value.is_finite()).collect();
         let lowest = moved.iter().copied().fold(f64::INFINITY, f64::min);
         moved.dedup();
-        let rho = autocorrelation(&moved);
-        let returns =
-            rho.is_none_or(|rho| rho < WANDERS && moved.len() as f64 * (1.0 - rho) > DICKEY_FULLER);
+        let near = autocorrelation(&moved, 1);
+        let far = autocorrelation(&moved, FAR).unwrap_or(0.0).max(0.0);
+        let persistence = near.map(|near| near.max(far.powf(1.0 / FAR as f64)));
+        let returns = match (near, persistence) {
+            (Some(near), Some(persistence)) => {
+                persistence < WANDERS && moved.len() as f64 * (1.0 - near) > DICKEY_FULLER
+            }
+            _ => true,
+        };
         let form = if returns {
             Self::Level
         } else if lowest > 0.0 {
@@ -59,7 +69,7 @@ impl Form {
         } else {
             Self::Change
         };
-        (form, rho)
+        (form, persistence)
     }
 
     /// The column in this form; NaN where it or what it is compared with is not known.
@@ -84,8 +94,8 @@ impl Form {
     }
 }
 
-/// Sample autocorrelation at lag 1, `sum (x[t] - m)(x[t-1] - m) / sum (x[t] - m)^2`; none where nothing varies.
-fn autocorrelation(values: &[f64]) -> Option<f64> {
+/// Sample autocorrelation, `sum (x[t] - m)(x[t-lag] - m) / sum (x[t] - m)^2`; none where nothing varies.
+fn autocorrelation(values: &[f64], lag: usize) -> Option<f64> {
     let n = values.len() as f64;
     // Scaled by the largest, so that squares of huge values stay finite.
     let scale = values
@@ -96,8 +106,8 @@ fn autocorrelation(values: &[f64]) -> Option<f64> {
     let centred = |value: f64| scaled(value) - centre;
     let total: f64 = values.iter().map(|&value| centred(value).powi(2)).sum();
     let lagged: f64 = values
-        .windows(2)
-        .map(|pair| centred(pair[0]) * centred(pair[1]))
+        .windows(lag + 1)
+        .map(|span| centred(span[0]) * centred(span[lag]))
         .sum();
     (total > 0.0).then(|| lagged / total)
 }
@@ -108,10 +118,13 @@ mod tests {
 
     #[test]
     fn autocorrelation_by_hand() {
-        // m = 3, deviations -2 1 -1 2 0: lagged sum -2 -1 -2 0, total 10.
-        let rho = autocorrelation(&[1.0, 4.0, 2.0, 5.0, 3.0]).expect("varies");
-        assert!((rho + 0.5).abs() < 1e-15, "{rho}");
-        assert_eq!(autocorrelation(&[2.0, 2.0]), None);
-        assert_eq!(autocorrelation(&[]), None);
+        // m = 3, deviations -2 1 -1 2 0, squares 10; lag 1: -2 -1 -2 0; lag 2: 2 2 0.
+        let values = [1.0, 4.0, 2.0, 5.0, 3.0];
+        let near = autocorrelation(&values, 1).expect("varies");
+        let far = autocorrelation(&values, 2).expect("varies");
+        assert!((near + 0.5).abs() < 1e-15, "{near}");
+        assert!((far - 0.4).abs() < 1e-15, "{far}");
+        assert_eq!(autocorrelation(&[2.0, 2.0], 1), None);
+        assert_eq!(autocorrelation(&[], 1), None);
     }
 }

@@ -4,6 +4,10 @@
 
 mod calendar;
 mod doors;
+mod features;
+mod features_table;
 mod market;
+mod metrics;
 mod models;
+mod prepare;
 mod table;

@@ -1,0 +1,108 @@
+//! The one product behind everything: a few rows times a few registers of columns, summed in registers.
+//!
+//! C[R × V] += A · B. Every element of C is one sum along the depth, in order, whatever the tile's size: where the rows are cut
+//! never changes a bit.
+
+use crate::lane::Lane;
+
+/// Left factor: element (row, k) is at `row * row_stride + k * k_stride`.
+#[derive(Clone, Copy)]
+pub(crate) struct Left<'a> {
+    pub values: &'a [f32],
+    pub row_stride: usize,
+    pub k_stride: usize,
+}
+
+/// Right factor: register v of row k is at `k * stride + v * gap`.
+#[derive(Clone, Copy)]
+pub(crate) struct Right<'a> {
+    pub values: &'a [f32],
+    pub stride: usize,
+    pub gap: usize,
+}
+
+/// sums += left · right, along `depth`.
+#[inline(always)]
+pub(crate) fn multiply<L: Lane, const R: usize, const V: usize>(
+    sums: &mut [[L; V]; R],
+    left: Left<'_>,
+    right: Right<'_>,
+    depth: usize,
+) {
+    if depth == 0 {
+        return;
+    }
+    assert!(
+        (R - 1) * left.row_stride + (depth - 1) * left.k_stride < left.values.len(),
+        "the left factor is too short"
+    );
+    assert!(
+        (depth - 1) * right.stride + (V - 1) * right.gap + L::LANES <= right.values.len(),
+        "the right factor is too short"
+    );
+    let (a, b) = (left.values.as_ptr(), right.values.as_ptr());
+    for k in 0..depth {
+        let mut columns = [L::splat(0.0); V];
+        for (v, column) in columns.iter_mut().enumerate() {
+            // SAFETY: the largest k and v stay inside, the assertion above says so.
+            *column = unsafe { L::load_from(b.add(k * right.stride + v * right.gap)) };
+        }
+        for (row, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: as above for the largest row and k.
+            let factor = L::splat(unsafe { *a.add(row * left.row_stride + k * left.k_stride) });
+            for (sum, column) in sums.iter_mut().zip(columns) {
+                *sum = factor.mul_add(column, *sum);
+            }
+        }
+    }
+}
+
+/// What to do with each tile of a matrix.
+pub(crate) trait Tile {
+    /// R rows from `row` on, V registers from `column` on. Implementations are `#[inline(always)]`.
+    fn tile<L: Lane, const R: usize, const V: usize>(&mut self, row: usize, column: usize);
+}
+
+/// Cuts `rows` into tiles as equal as possible, four registers wide.
+#[inline(always)]
+pub(crate) fn over_rows<L: Lane>(rows: usize, column: usize, work: &mut impl Tile) {
+    over_rows_of::<L, 4>(rows, column, work);
+}
+
+/// Cuts `rows` × `columns` (a multiple of 16) into tiles.
+#[inline(always)]
+pub(crate) fn over_columns<L: Lane>(rows: usize, columns: usize, work: &mut impl Tile) {
+    let mut column = 0;
+    while column < columns {
+        match (columns - column) / L::LANES {
+            4.. => {
+                over_rows_of::<L, 4>(rows, column, work);
+                column += 4 * L::LANES;
+            }
+            2.. => {
+                over_rows_of::<L, 2>(rows, column, work);
+                column += 2 * L::LANES;
+            }
+            _ => {
+                over_rows_of::<L, 1>(rows, column, work);
+                column += L::LANES;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn over_rows_of<L: Lane, const V: usize>(rows: usize, column: usize, work: &mut impl Tile) {
+    let tiles = rows.div_ceil(L::ROWS);
+    for tile in 0..tiles {
+        let (first, end) = (tile * rows / tiles, (tile + 1) * rows / tiles);
+        match end - first {
+            6 if L::ROWS >= 6 => work.tile::<L, 6, V>(first, column),
+            5 if L::ROWS >= 5 => work.tile::<L, 5, V>(first, column),
+            4 if L::ROWS >= 4 => work.tile::<L, 4, V>(first, column),
+            3 if L::ROWS >= 3 => work.tile::<L, 3, V>(first, column),
+            2 => work.tile::<L, 2, V>(first, column),
+            _ => work.tile::<L, 1, V>(first, column),
+        }
+    }
+}
