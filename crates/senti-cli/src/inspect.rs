@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use senti::Error;
-use senti_io::sources::{self, Reading, Request};
+use senti_io::sources::{Reading, Request};
 use serde_json::{Value, json};
 
 use crate::failure::Outcome;
@@ -20,7 +20,7 @@ pub fn run(file: &str, settings: &Settings) -> Outcome {
         path: Some(PathBuf::from(file)),
         ..source::columns(settings)
     };
-    let reading = sources::read(&request)?;
+    let reading = source::open(&request)?;
     Ok(match settings.json() {
         true => say::json(&document(&reading)?)?,
         false => say::data(&text(&reading))?,

@@ -9,10 +9,13 @@ use senti_io::report::date;
 use serde_json::{Value, json};
 
 use crate::arguments::Shelf;
-use crate::failure::{Failure, Outcome, usage};
+use crate::failure::{Failure, Outcome, hinted, usage};
 use crate::grid::Grid;
 use crate::settings::Settings;
 use crate::{say, scores};
+
+/// For whoever names a model that is not there.
+pub const HINT: &str = "`senti-ai models list` shows what is there";
 
 /// Does what was asked.
 pub fn run(shelf: &Shelf, settings: &Settings) -> Outcome {
@@ -29,11 +32,11 @@ pub fn run(shelf: &Shelf, settings: &Settings) -> Outcome {
                 let error = Error::input(format!(
                     "`{word}` names no version, wanted one like `{word}/3`"
                 ));
-                return Err(usage(
-                    error.hint("`senti-ai models list` shows the versions"),
-                ));
+                return Err(usage(error.hint(HINT)));
             };
-            let entry = registry.delete(model_type, version)?;
+            let entry = registry
+                .delete(model_type, version)
+                .map_err(|error| hinted(error, HINT))?;
             Ok(match settings.json() {
                 true => say::json(&json!({ "deleted": entry }))?,
                 false => say::data(&format!(
@@ -54,9 +57,9 @@ fn split(word: &str) -> Result<(&str, Option<u32>), Failure> {
     };
     let number = version.parse().ok().filter(|number| *number > 0);
     let number: u32 = number.ok_or_else(|| {
-        usage(Error::input(format!(
-            "`{word}` has the version `{version}`, wanted a whole number from 1"
-        )))
+        let sentence =
+            format!("`{word}` has the version `{version}`, wanted a whole number from 1");
+        usage(Error::input(sentence).hint(HINT))
     })?;
     Ok((model_type, Some(number)))
 }
@@ -141,7 +144,9 @@ fn brief(entry: &Entry, manifest: &Manifest) -> Value {
 }
 
 fn show(registry: &Registry, model_type: &str, version: Option<u32>, as_json: bool) -> Outcome {
-    let shown = registry.show(model_type, version)?;
+    let shown = registry
+        .show(model_type, version)
+        .map_err(|error| hinted(error, HINT))?;
     let manifest = &shown.manifest;
     if as_json {
         let mut document = brief(&shown.entry, manifest);

@@ -10,12 +10,12 @@ use senti::{Error, Result, Role};
 use senti_engine::Simd;
 use senti_io::registry::{Entry, Registry};
 use senti_io::report::{date, forecast_value, write_forecast};
-use senti_io::sources::{self, Reading, Request};
+use senti_io::sources::{Reading, Request};
 use serde_json::json;
 
-use crate::failure::{Outcome, usage};
+use crate::failure::{Outcome, hinted, usage};
 use crate::settings::{Origin, Settings};
-use crate::{say, scores, source, train};
+use crate::{models, say, scores, source, train};
 
 /// Forecasts.
 pub fn run(settings: &Settings) -> Outcome {
@@ -25,7 +25,9 @@ pub fn run(settings: &Settings) -> Outcome {
         .whole("version")
         .and_then(|n| u32::try_from(n).ok());
     let model_type = settings.text("model_type").unwrap_or_default();
-    let (entry, artifact) = registry.load_entry(model_type, version)?;
+    let (entry, artifact) = registry
+        .load_entry(model_type, version)
+        .map_err(|error| hinted(error, models::HINT))?;
     agrees(settings, &entry, &artifact)?;
     let reading = read(request, &artifact)?;
     // One window: a second thread would cost more than it brings.
@@ -94,7 +96,7 @@ fn agrees(settings: &Settings, entry: &Entry, artifact: &Artifact) -> Outcome {
 
 /// Reads the rows; where their names say something else than they did when the model was trained, the model's word counts.
 fn read(request: Request, artifact: &Artifact) -> Result<Reading> {
-    let reading = sources::read(&request)?;
+    let reading = source::open(&request)?;
     let told = request.target_column.is_some() || !request.roles.is_empty();
     let other = |name: &str, role: Role| {
         let column = reading.table.column(name);

@@ -8,7 +8,7 @@ use senti::table::TableOptions;
 use senti::{Error, Result, Role, Time};
 use senti_io::sources::{self, Reading, Request};
 
-use crate::failure::{Outcome, usage};
+use crate::failure::{Outcome, hinted, usage};
 use crate::say;
 use crate::settings::{Origin, Settings};
 
@@ -109,9 +109,16 @@ pub fn columns(settings: &Settings) -> Request {
 
 /// Reads, and says what was recognised.
 pub fn read(request: &Request) -> Result<Reading> {
-    let reading = sources::read(request)?;
+    let reading = open(request)?;
     describe(&reading);
     Ok(reading)
+}
+
+/// Reads, and says nothing.
+pub fn open(request: &Request) -> Result<Reading> {
+    let hint =
+        "paths are taken from the working directory; `senti-ai inspect FILE` looks at a file alone";
+    sources::read(request).map_err(|error| hinted(error, hint))
 }
 
 /// The line about a reading, and what a careful reader should know of it.

@@ -18,7 +18,7 @@ use senti_io::report::{Recorder, date, forecast_value, write_training};
 use senti_io::sources::Reading;
 use serde_json::json;
 
-use crate::failure::{Outcome, usage};
+use crate::failure::{Outcome, hinted, usage};
 use crate::options::find;
 use crate::progress::Progress;
 use crate::settings::Settings;
@@ -80,14 +80,6 @@ fn plan(settings: &Settings) -> Outcome<Plan> {
     // Each range was checked with its origin; what is left are choices that contradict each other.
     let hint = "`senti-ai train --show_config` shows where each value came from";
     draft.check().map_err(|error| usage(hinted(error, hint)))
-}
-
-/// Adds a hint where there is none.
-pub fn hinted(error: Error, hint: &str) -> Error {
-    match error.hint_text() {
-        Some(_) => error,
-        None => error.hint(hint),
-    }
 }
 
 /// The state of an interrupted training, where one is wanted.
