@@ -80,8 +80,8 @@ fn pointwise(
 
 /// A head of Q quantiles for each target that can never cross, and its pinball loss.
 ///
-/// Of the raw outputs z of one target, the middle one is the median; going outwards, each quantile lies softplus(z) beyond its
-/// neighbour. The loss is the mean over rows, targets and levels of max(τ·e, (τ - 1)·e), e = target - quantile.
+/// Of the raw outputs z of one target, the middle one is the median (times [`Pinball::with_location_rate`], 1 by default); going
+/// outwards, each quantile lies softplus(z) beyond its neighbour. The loss is the mean over rows, targets and levels of max(τ·e, (τ - 1)·e), e = target - quantile.
 ///
 /// ```
 /// let pinball = senti_engine::Pinball::new(&[0.1, 0.5, 0.9]);
@@ -93,6 +93,7 @@ fn pointwise(
 #[derive(Clone, PartialEq, Debug)]
 pub struct Pinball {
     levels: Vec<f32>,
+    location_rate: f32,
 }
 
 impl Pinball {
@@ -123,7 +124,27 @@ impl Pinball {
         );
         Pinball {
             levels: levels.to_vec(),
+            location_rate: 1.0,
         }
+    }
+
+    /// Makes the median `rate` times its raw output, so that it learns `rate` times as fast as the widths: where there is much
+    /// more to know about the spread than about the direction, a small rate keeps the median near its start.
+    ///
+    /// # Panics
+    /// When the rate is not positive.
+    #[must_use]
+    pub fn with_location_rate(self, rate: f32) -> Pinball {
+        assert!(rate > 0.0, "the rate must be positive, not {rate}");
+        Pinball {
+            location_rate: rate,
+            ..self
+        }
+    }
+
+    /// How much of its raw output the median takes.
+    pub fn location_rate(&self) -> f32 {
+        self.location_rate
     }
 
     /// The Q levels.
@@ -141,7 +162,7 @@ impl Pinball {
         );
         for (raw, out) in raw.chunks_exact(q).zip(out.chunks_exact_mut(q)) {
             let middle = q / 2;
-            out[middle] = raw[middle];
+            out[middle] = self.location_rate * raw[middle];
             for above in middle + 1..q {
                 out[above] = out[above - 1] + softplus(raw[above]);
             }
@@ -159,7 +180,7 @@ impl Pinball {
         for quantiles in quantiles.chunks_exact(q) {
             raw.extend((0..q).map(|k| match k.cmp(&(q / 2)) {
                 std::cmp::Ordering::Less => inverse_softplus(quantiles[k + 1] - quantiles[k]),
-                std::cmp::Ordering::Equal => quantiles[k] as f32,
+                std::cmp::Ordering::Equal => (quantiles[k] / f64::from(self.location_rate)) as f32,
                 std::cmp::Ordering::Greater => inverse_softplus(quantiles[k] - quantiles[k - 1]),
             }));
         }
@@ -183,13 +204,14 @@ impl Pinball {
                 if e >= 0.0 { -level } else { 1.0 - level }
             };
             let mut slope = [0.0f32; MAX_LEVELS];
-            slope[middle] = pinball(middle, z[middle]);
-            let mut quantile = z[middle];
+            let median = self.location_rate * z[middle];
+            slope[middle] = pinball(middle, median);
+            let mut quantile = median;
             for above in middle + 1..q {
                 quantile += softplus(z[above]);
                 slope[above] = pinball(above, quantile);
             }
-            quantile = z[middle];
+            quantile = median;
             for below in (0..middle).rev() {
                 quantile -= softplus(z[below]);
                 slope[below] = pinball(below, quantile);
@@ -206,7 +228,7 @@ impl Pinball {
                     down += slope[below];
                     out[below] = -weight * down * sigmoid(z[below]);
                 }
-                out[middle] = weight * (up + down + slope[middle]);
+                out[middle] = weight * self.location_rate * (up + down + slope[middle]);
             }
         }
         sum / raw.len() as f64

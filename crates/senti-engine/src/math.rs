@@ -39,3 +39,119 @@ pub(crate) fn tanh<L: Lane>(x: L) -> L {
     let exp_minus_one = rest.mul_add(scale, scale - L::splat(1.0));
     exp_minus_one / (exp_minus_one + L::splat(2.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lane::{Kernel, run};
+    use crate::simd::Simd;
+
+    struct Both<'a>(&'a [f32; 16]);
+
+    impl Kernel for Both<'_> {
+        type Output = [[f32; 16]; 2];
+        #[inline(always)]
+        fn run<L: Lane>(self) -> [[f32; 16]; 2] {
+            let mut out = [[0.0; 16]; 2];
+            for at in (0..16).step_by(L::LANES) {
+                let x = L::load(&self.0[at..]);
+                sigmoid(x).store(&mut out[0][at..]);
+                tanh(x).store(&mut out[1][at..]);
+            }
+            out
+        }
+    }
+
+    fn supported() -> impl Iterator<Item = Simd> {
+        Simd::ALL.into_iter().filter(Simd::is_supported)
+    }
+
+    /// Every 97th float of all there are, NaN and subnormals included.
+    #[test]
+    fn error_bounds_hold_over_all_floats() {
+        for simd in supported() {
+            let (mut worst_sigmoid, mut worst_tanh) = (0.0f64, 0.0f64);
+            for block in (0..=u32::MAX).step_by(97 * 16) {
+                let xs: [f32; 16] = std::array::from_fn(|lane| {
+                    f32::from_bits(block.wrapping_add(97 * lane as u32))
+                });
+                let [sigmoids, tanhs] = run(simd, Both(&xs));
+                for lane in 0..16 {
+                    let x = f64::from(xs[lane]);
+                    if x.is_nan() {
+                        assert!(
+                            sigmoids[lane].is_nan() && tanhs[lane].is_nan(),
+                            "{}: NaN was hidden",
+                            simd.name()
+                        );
+                        continue;
+                    }
+                    let wanted = 1.0 / (1.0 + (-x).exp());
+                    let error = (f64::from(sigmoids[lane]) - wanted).abs();
+                    worst_sigmoid = worst_sigmoid.max(if x >= -87.0 {
+                        error / wanted
+                    } else {
+                        error / 1e-31
+                    });
+                    let wanted = x.tanh();
+                    let error = (f64::from(tanhs[lane]) - wanted).abs();
+                    // Half of the smallest subnormal may be lost when x is one.
+                    worst_tanh = worst_tanh.max(if wanted == 0.0 {
+                        error
+                    } else {
+                        (error - 1e-45).max(0.0) / wanted.abs()
+                    });
+                }
+            }
+            assert!(
+                worst_sigmoid < 2e-7,
+                "{}: sigmoid {worst_sigmoid:e}",
+                simd.name()
+            );
+            assert!(worst_tanh < 4e-7, "{}: tanh {worst_tanh:e}", simd.name());
+        }
+    }
+
+    #[test]
+    fn saturation_and_zero_are_exact() {
+        let xs = [
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            0.0,
+            100.0,
+            -100.0,
+            9.1,
+            -9.1,
+            1e-30,
+            f32::MAX,
+            f32::MIN,
+            17.4,
+            20.0,
+            88.0,
+            -0.0,
+            1e-40,
+            -1e-40,
+        ];
+        for simd in supported() {
+            let [sigmoids, tanhs] = run(simd, Both(&xs));
+            assert_eq!(
+                (sigmoids[0], sigmoids[2], sigmoids[3], sigmoids[8]),
+                (1.0, 0.5, 1.0, 1.0),
+                "{}",
+                simd.name()
+            );
+            assert!(
+                sigmoids[1] < 2e-38 && sigmoids[4] < 2e-38 && sigmoids[9] < 2e-38,
+                "{sigmoids:?}"
+            );
+            assert_eq!(
+                (
+                    tanhs[0], tanhs[1], tanhs[2], tanhs[5], tanhs[6], tanhs[8], tanhs[9]
+                ),
+                (1.0, -1.0, 0.0, 1.0, -1.0, 1.0, -1.0),
+                "{}",
+                simd.name()
+            );
+        }
+    }
+}

@@ -1,8 +1,9 @@
-//! Everything of Senti AI that opens a file or a socket, or draws.
+//! Everything of Senti AI that opens a file or a socket, or draws: sources, registry, checkpoints, pictures, reports.
 
 pub mod atomic;
 pub mod checkpoint;
 pub mod plots;
 pub mod registry;
 pub mod report;
+pub mod sources;
 pub mod weights;

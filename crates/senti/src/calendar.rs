@@ -309,7 +309,7 @@ fn is_month(times: &[Time], step: i64) -> bool {
         jiff::Timestamp::from_millisecond(time)
             .map_or(0, |stamp| utc.to_datetime(stamp).date().day())
     };
-    if step < 28 * DAY || step > 366 * DAY {
+    if !(28 * DAY..=366 * DAY).contains(&step) {
         return false;
     }
     let first = day_of_month(times[0]);

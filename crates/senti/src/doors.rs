@@ -83,7 +83,13 @@ pub fn fit(
     let (features, matrix) = learn_features(table, plan)?;
     let all = Windows::new(table, &matrix, plan.input_seq_length, plan.forecast_horizon);
     let parts = split(all.origins(), plan)?;
-    let preparation = Preparation::fit(&matrix, parts.train.past_rows(plan.input_seq_length))?;
+    let mut preparation = Preparation::fit(&matrix, parts.train.past_rows(plan.input_seq_length))?;
+    for (column, group) in features.groups().iter().enumerate() {
+        // a level that trends leaves the training bounds for good: winsorised, every later row would look the same
+        if *group == "level" {
+            preparation.unbind(column);
+        }
+    }
     let sizes = Sizes {
         train_windows: parts.train.len(),
         valid_windows: parts.valid.len(),

@@ -17,7 +17,7 @@ use crate::calendar::Calendar;
 use crate::error::{Error, Result};
 
 pub use found::{Dropped, Found, Gap};
-pub use roles::{Assignment, infer_roles, nearest_name};
+pub use roles::{Assignment, infer_roles, nearest_name, plain_role};
 pub use rows::{Rows, TableOptions};
 
 /// Milliseconds since 1970-01-01T00:00:00Z. The time of a row is the opening time of its candle.

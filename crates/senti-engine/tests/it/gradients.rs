@@ -142,6 +142,15 @@ fn quantiles_wider_than_a_panel() {
 }
 
 #[test]
+fn a_median_that_learns_slowly() {
+    check(
+        &architecture(3, 4, &[6], 0.0, 3 * 2),
+        7,
+        &Loss::Pinball(Pinball::new(&[0.1, 0.5, 0.9]).with_location_rate(0.25)),
+    );
+}
+
+#[test]
 fn one_quantile_is_half_the_absolute_error() {
     check(
         &architecture(2, 2, &[3], 0.0, 2),

@@ -166,7 +166,9 @@ pub fn loss(loss: &Loss, outputs: &[Vec<f64>], batch: &Batch) -> f64 {
                     });
                 }
                 Loss::Pinball(pinball) => {
-                    for (quantile, &level) in quantiles(z).iter().zip(pinball.levels()) {
+                    let mut z = z.to_vec();
+                    z[pinball.levels().len() / 2] *= f64::from(pinball.location_rate());
+                    for (quantile, &level) in quantiles(&z).iter().zip(pinball.levels()) {
                         let (e, level) = (target - quantile, f64::from(level));
                         losses.push((level * e).max((level - 1.0) * e));
                     }

@@ -1,4 +1,4 @@
-//! Files and pictures on a real disk, from models really trained.
+//! Integration tests of everything that meets the outside world, one module a noun.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod atomic;
@@ -6,4 +6,5 @@ mod checkpoint;
 mod plots;
 mod registry;
 mod report;
+mod sources;
 mod trained;

@@ -24,6 +24,11 @@ use crate::{Error, ErrorKind, Result};
 /// Rows the engine forecasts at once; more would only need more memory.
 const ROWS: usize = 64;
 
+/// The median learns this much slower than the widths: direction is nearly unpredictable, spread is not, and a network that is
+/// free to bet on direction overfits it first. Of 1, 0.1, 0.03 and 0.01 on Bitcoin before 2019-06 and before 2022 and the NASDAQ
+/// before 2023-07 (units 16, CRPS overall), 0.03 and 0.01 were best on all three, within 1.5 % of each other on each.
+const LOCATION_RATE: f32 = 0.03;
+
 struct Lstm {
     network: Network,
     loss: senti_engine::Loss,
@@ -47,9 +52,9 @@ impl Lstm {
     fn new(plan: &Plan, machine: Machine, features: usize, target: Target) -> Self {
         let horizon = plan.forecast_horizon;
         let loss = match plan.loss {
-            Loss::Pinball => {
-                senti_engine::Loss::Pinball(Pinball::new(&LEVELS.map(|level| level as f32)))
-            }
+            Loss::Pinball => senti_engine::Loss::Pinball(
+                Pinball::new(&LEVELS.map(|level| level as f32)).with_location_rate(LOCATION_RATE),
+            ),
             Loss::Mse => senti_engine::Loss::Mse,
             Loss::Mae => senti_engine::Loss::Mae,
             Loss::Huber => senti_engine::Loss::Huber { delta: 1.0 },

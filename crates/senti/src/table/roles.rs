@@ -207,6 +207,14 @@ pub fn infer_roles(
     Ok(assignment)
 }
 
+/// The role of a column whose name says nothing else: `Close`, `<OPEN>`, `Vol.`, but not `BTC_Close`.
+pub fn plain_role(name: &str) -> Option<Role> {
+    let parsed = parse(name);
+    parsed
+        .role
+        .filter(|_| parsed.group.is_empty() && !parsed.is_adjusted)
+}
+
 /// The position of a name; case does not matter where it decides nothing.
 fn position(names: &[&str], wanted: &str) -> Result<usize> {
     if let Some(i) = names.iter().position(|name| *name == wanted) {

@@ -1,0 +1,259 @@
+//! CSV of any dialect, in one pass with bounded buffers.
+//!
+//! In comes a text; out goes a reading. The head decides the layout, every row is then held to it: a cell that does not fit is
+//! refused with its line, its column, its value and the reason.
+
+mod layout;
+mod number;
+mod records;
+mod time;
+
+use senti::table::{Dropped, Rows, infer_roles};
+use senti::{Column, Error, Result, Role, Table};
+
+use self::layout::Layout;
+use self::number::{Cell, number};
+use self::records::{Record, Records};
+use self::time::Clock;
+use super::bytes::Text;
+use super::{Dialect, Reading, Request};
+
+/// Reads a text.
+pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Reading> {
+    let layout = layout::find(&text.head, text.is_whole)?;
+    let names: Vec<&str> = layout
+        .numbers
+        .iter()
+        .map(|&i| layout.names[i].as_str())
+        .collect();
+    let assignment = infer_roles(&names, request.target_column.as_deref(), &request.roles)?;
+    let mut body = Body::new(&layout, &assignment.roles);
+    let mut dialect = Dialect {
+        format: "csv".to_owned(),
+        compression: text.compression.map(str::to_owned),
+        encoding: text.encoding.to_owned(),
+        delimiter: Some(layout.delimiter as char),
+        decimal: Some(layout.decimal as char),
+        header_lines: layout.header_lines,
+        ..Dialect::default()
+    };
+    let mut records = Records::new(text.reader, layout.delimiter);
+    let mut record = Record::default();
+    while records.next(&mut record)? {
+        if record.line >= layout.first_line {
+            body.push(&record)?;
+        }
+    }
+    dialect.skipped_lines = layout.skipped_lines + body.n_comments;
+    let Body {
+        mut time,
+        line,
+        columns,
+        clock,
+        mut warnings,
+        mut dropped,
+        ..
+    } = body;
+    if time.is_empty() {
+        return Err(Error::data("the file has a header and no rows").hint("give at least two rows"));
+    }
+    dialect.time_format = clock.finish(&mut time, &mut warnings);
+    dialect.time_column = layout.names[layout.time].clone();
+    if let Some(i) = layout.time_of_day {
+        dialect.time_column = format!("{} {}", dialect.time_column, layout.names[i]);
+    }
+    dialect.order = order(&time).to_owned();
+    let (table, mut found) = Table::from_rows(
+        Rows {
+            time,
+            line,
+            columns,
+        },
+        &request.table,
+    )?;
+    dropped.splice(
+        0..0,
+        layout.dropped.iter().chain(&assignment.dropped).cloned(),
+    );
+    dropped.append(&mut found.dropped);
+    found.dropped = dropped;
+    warnings.splice(
+        0..0,
+        layout.warnings.iter().chain(&assignment.warnings).cloned(),
+    );
+    warnings.append(&mut found.warnings);
+    found.warnings = warnings;
+    Ok(Reading::new(table, found, dialect, origin))
+}
+
+/// In which order rows come.
+pub(super) fn order(time: &[i64]) -> &'static str {
+    let rises = time.windows(2).any(|pair| pair[1] > pair[0]);
+    let falls = time.windows(2).any(|pair| pair[1] < pair[0]);
+    match (rises, falls) {
+        (true, true) => "unsorted",
+        (false, true) => "newest first",
+        _ => "oldest first",
+    }
+}
+
+/// The rows, as they come in.
+struct Body<'a> {
+    layout: &'a Layout,
+    /// Column of the file, and whether a number was seen in it, for each of `columns`.
+    sources: Vec<(usize, bool)>,
+    time: Vec<i64>,
+    line: Vec<u32>,
+    columns: Vec<Column>,
+    clock: Clock,
+    n_comments: usize,
+    n_headers: usize,
+    warnings: Vec<String>,
+    dropped: Vec<Dropped>,
+    /// Date and time of day, joined.
+    joined: String,
+}
+
+impl<'a> Body<'a> {
+    fn new(layout: &'a Layout, roles: &[Option<Role>]) -> Self {
+        let kept = layout
+            .numbers
+            .iter()
+            .zip(roles)
+            .filter_map(|(i, role)| role.map(|role| (*i, role)));
+        let columns = kept.clone().map(|(i, role)| Column {
+            name: layout.names[i].clone(),
+            role,
+            values: Vec::new(),
+        });
+        Self {
+            layout,
+            sources: kept.clone().map(|(i, _)| (i, false)).collect(),
+            time: Vec::new(),
+            line: Vec::new(),
+            columns: columns.collect(),
+            // Where the comma is a decimal sign, the day comes first as well.
+            clock: Clock::new(layout.decimal == b','),
+            n_comments: 0,
+            n_headers: 0,
+            warnings: Vec::new(),
+            dropped: Vec::new(),
+            joined: String::new(),
+        }
+    }
+
+    fn push(&mut self, record: &Record) -> Result<()> {
+        let n = self.layout.names.len();
+        if layout::is_comment(record) {
+            self.n_comments += 1;
+            return Ok(());
+        }
+        if record.is_blank() {
+            return Ok(());
+        }
+        if record.len() != n && record.len_trimmed() > n || record.len() < n {
+            return self.ragged(record);
+        }
+        let cell = record.get(self.layout.time);
+        let moment = match self.layout.time_of_day {
+            None => cell,
+            Some(i) => {
+                self.joined.clear();
+                self.joined.push_str(cell);
+                self.joined.push(' ');
+                self.joined.push_str(record.get(i));
+                &self.joined
+            }
+        };
+        if let Err(refusal) = self.clock.read(moment, record.line, &mut self.time) {
+            if record
+                .cells()
+                .eq(self.layout.header.iter().map(String::as_str))
+            {
+                self.n_headers += 1;
+                return Ok(());
+            }
+            let name = &self.layout.names[self.layout.time];
+            let error = Error::data(format!(
+                "line {}, column `{name}`: `{}` is {}",
+                record.line,
+                shortened(moment),
+                refusal.reason
+            ));
+            return Err(if refusal.hint.is_empty() {
+                error
+            } else {
+                error.hint(refusal.hint)
+            });
+        }
+        let mut not_numbers = None;
+        for (k, ((i, is_seen), column)) in
+            self.sources.iter_mut().zip(&mut self.columns).enumerate()
+        {
+            let text = record.get(*i);
+            let value = match number(text, self.layout.decimal) {
+                Cell::Number(value) => {
+                    *is_seen = true;
+                    value
+                }
+                Cell::Blank => f64::NAN,
+                Cell::Bad(_) if !*is_seen && column.role == Role::Series => {
+                    not_numbers = Some((k, shortened(text)));
+                    f64::NAN
+                }
+                Cell::Bad(reason) => {
+                    let hint = if self.layout.decimal == b',' {
+                        "the file's other numbers have a decimal comma; correct the cell, or empty it"
+                    } else {
+                        "correct the cell, or empty it where the value is not known"
+                    };
+                    return Err(Error::data(format!(
+                        "line {}, column `{}`: `{}` is {reason}",
+                        record.line,
+                        column.name,
+                        shortened(text)
+                    ))
+                    .hint(hint));
+                }
+            };
+            column.values.push(value);
+        }
+        self.line.push(record.line);
+        if let Some((k, example)) = not_numbers {
+            // Blank as far as the head goes, and text at last.
+            let column = self.columns.remove(k);
+            self.sources.remove(k);
+            self.dropped.push(Dropped::new(
+                column.name,
+                format!("not numbers (`{example}`)"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn ragged(&self, record: &Record) -> Result<()> {
+        let n = self.layout.names.len();
+        let what = if record.len() == 1 {
+            "1 cell".to_owned()
+        } else {
+            format!("{} cells", record.len())
+        };
+        let first = shortened(record.get(0));
+        Err(Error::data(format!(
+            "line {}: {what} where {n} are wanted (it begins with `{first}`)",
+            record.line
+        ))
+        .hint(if record.len() < n {
+            "the file may be truncated, or a separator is missing"
+        } else {
+            "a cell that holds the separator must be quoted"
+        }))
+    }
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= 40 {
+        return text.to_owned();
+    }
+    text.chars().take(37).chain("...".chars()).collect()
+}

@@ -1,0 +1,583 @@
+//! How a file lays out its table: separator, header, which column holds times, which hold numbers, the decimal sign.
+//!
+//! In come the first bytes of a text; out goes a [`Layout`]. Decided once, from the head; the rows are then held to it.
+
+use std::io::Cursor;
+
+use senti::table::{Dropped, plain_role};
+use senti::{Error, Result};
+
+use super::number::{Cell, Hint, hint, number};
+use super::records::{Record, Records};
+use super::time::{looks_like_date, looks_like_time, looks_like_time_of_day};
+
+/// Records of the head that are looked at.
+const SAMPLE: usize = 2_000;
+
+/// The layout of a file.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    pub delimiter: u8,
+    pub decimal: u8,
+    pub header_lines: usize,
+    /// Records before the header that hold nothing.
+    pub skipped_lines: usize,
+    /// Line of the first record of data.
+    pub first_line: u32,
+    /// A header that comes once more between rows is skipped.
+    pub header: Vec<String>,
+    /// One name a column.
+    pub names: Vec<String>,
+    /// The column of times.
+    pub time: usize,
+    /// A column of times of day beside it.
+    pub time_of_day: Option<usize>,
+    /// Columns of numbers.
+    pub numbers: Vec<usize>,
+    /// Columns left out.
+    pub dropped: Vec<Dropped>,
+    pub warnings: Vec<String>,
+}
+
+/// Looks at the head of a text.
+pub(super) fn find(head: &[u8], is_whole: bool) -> Result<Layout> {
+    let delimiter = delimiter(head, is_whole)?;
+    let mut records = sample(head, is_whole, delimiter)?;
+    let n_before = records.len();
+    let comments: Vec<Record> = records
+        .extract_if(.., |record| is_comment(record))
+        .collect();
+    let n = width(&records);
+    let first = records
+        .iter()
+        .position(|record| record.len() == n && (is_data(record) || !is_words(record)));
+    let (mut header, mut data) = match first {
+        Some(first) => {
+            let data = records.split_off(first);
+            (records, data)
+        }
+        None => (records, Vec::new()),
+    };
+    let n_skipped_before = header.len();
+    // pandas and R leave out the name of the index.
+    header.retain(|record| record.len() == n || record.len() + 1 == n || record.len_trimmed() == n);
+    let mut skipped_lines = n_before - comments.len() - data.len() - header.len();
+    debug_assert!(n_skipped_before >= header.len());
+    if data.is_empty() {
+        let what = match header.len() {
+            0 => "the file holds no table",
+            1 => "the file has a header and no rows",
+            // Nothing in it looks like a time or a number: let the first row say what is wrong.
+            _ => {
+                data = header.split_off(1);
+                ""
+            }
+        };
+        if data.is_empty() {
+            return Err(Error::data(what).hint(
+                "give a table with a column of times and one of prices, and at least two rows",
+            ));
+        }
+    }
+    if header.is_empty()
+        && let Some(comment) = comments
+            .iter()
+            .rev()
+            .find(|comment| comment.len() == n && comment.line < data[0].line)
+    {
+        // `# date,open,high` as NumPy writes it.
+        header.push(comment.clone());
+    } else {
+        skipped_lines += comments.len();
+    }
+    let mut warnings = Vec::new();
+    let names = if header.is_empty() {
+        names_by_shape(&data, n)?
+    } else {
+        join_header(&header, n, &data)
+    };
+    let names = unique(names, &mut warnings);
+    let mut layout = Layout {
+        delimiter,
+        decimal: decimal(&data, delimiter),
+        header_lines: header.len(),
+        skipped_lines,
+        first_line: data[0].line,
+        header: header
+            .last()
+            .map(|record| record.cells().map(str::to_owned).collect())
+            .unwrap_or_default(),
+        names,
+        time: 0,
+        time_of_day: None,
+        numbers: Vec::new(),
+        dropped: Vec::new(),
+        warnings,
+    };
+    times(&mut layout, &data)?;
+    numbers(&mut layout, &data);
+    Ok(layout)
+}
+
+/// A line that is a comment: it begins with `#`, but is no `#####` or `#REF!`.
+pub(super) fn is_comment(record: &Record) -> bool {
+    let cell = record.get(0);
+    let is_damage = cell.len() > 1
+        && (cell.bytes().all(|byte| byte == b'#') || cell.ends_with(['!', '?']) || cell == "#N/A");
+    cell.starts_with("//") || (cell.starts_with('#') && !(is_damage && record.len() > 1))
+}
+
+fn sample(head: &[u8], is_whole: bool, delimiter: u8) -> Result<Vec<Record>> {
+    let mut reader = Records::new(Cursor::new(head), delimiter);
+    let mut records = Vec::new();
+    let mut record = Record::default();
+    loop {
+        match reader.next(&mut record) {
+            Ok(true) if records.len() < SAMPLE => records.push(record.clone()),
+            Ok(true) => return Ok(records),
+            Ok(false) => break,
+            // The cut may go through a quote or a letter.
+            Err(_) if !is_whole && records.len() > 1 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    if !is_whole && records.len() > 1 {
+        records.pop();
+    }
+    Ok(records)
+}
+
+/// The separator that gives nearly all lines the same number of cells. A comma counts last: it may be a decimal comma.
+fn delimiter(head: &[u8], is_whole: bool) -> Result<u8> {
+    let mut best: Option<(f64, u8)> = None;
+    let mut trouble = None;
+    for delimiter in *b"\t;|," {
+        let records = match sample(head, is_whole, delimiter) {
+            Ok(records) => records,
+            Err(error) => {
+                trouble.get_or_insert(error);
+                continue;
+            }
+        };
+        let records: Vec<&Record> = records
+            .iter()
+            .filter(|record| !is_comment(record))
+            .collect();
+        let wide: Vec<usize> = records
+            .iter()
+            .map(|record| record.len())
+            .filter(|n| *n > 1)
+            .collect();
+        let usual = most_frequent(wide.iter().copied());
+        let share =
+            wide.iter().filter(|n| **n == usual).count() as f64 / records.len().max(1) as f64;
+        if usual > 1 && best.is_none_or(|(other, _)| share > other + 0.1) {
+            best = Some((share, delimiter));
+        }
+    }
+    match (best, trouble) {
+        (Some((_, delimiter)), _) => Ok(delimiter),
+        (None, Some(error)) => Err(error),
+        (None, None) => {
+            let line = String::from_utf8_lossy(
+                head.split(|byte| matches!(byte, b'\n' | b'\r'))
+                    .next()
+                    .unwrap_or_default(),
+            );
+            let start: String = line.chars().take(40).collect();
+            Err(
+                Error::data(format!("the file has one column; it begins with `{start}`")).hint(
+                    "a table needs times and prices, separated by a comma, semicolon, tab or bar",
+                ),
+            )
+        }
+    }
+}
+
+fn most_frequent(values: impl Iterator<Item = usize>) -> usize {
+    let mut counts = std::collections::BTreeMap::new();
+    for value in values {
+        *counts.entry(value).or_insert(0) += 1;
+    }
+    counts
+        .into_iter()
+        .max_by_key(|&(_, count)| count)
+        .map_or(0, |(value, _): (usize, i32)| value)
+}
+
+/// Cells of a row of data.
+fn width(records: &[Record]) -> usize {
+    let data = most_frequent(
+        records
+            .iter()
+            .filter(|record| is_data(record))
+            .map(Record::len),
+    );
+    if data > 0 {
+        data
+    } else {
+        most_frequent(records.iter().map(Record::len))
+    }
+}
+
+/// Whether a record has a time, and beside it nothing but numbers, blanks and a few words.
+fn is_data(record: &Record) -> bool {
+    record.len() > 1 && record.cells().any(looks_like_time)
+}
+
+/// Whether a record could be a header: hardly any numbers.
+fn is_words(record: &Record) -> bool {
+    let is_number = |cell: &str| {
+        matches!(number(cell, b'.'), Cell::Number(_))
+            || matches!(number(cell, b','), Cell::Number(_))
+    };
+    let n_numbers = record.cells().filter(|cell| is_number(cell)).count();
+    n_numbers * 2
+        < record
+            .cells()
+            .filter(|cell| !cell.is_empty())
+            .count()
+            .max(1)
+}
+
+/// One name a column out of one or several header lines; lines that say the same for every column say nothing.
+fn join_header(header: &[Record], n: usize, data: &[Record]) -> Vec<String> {
+    // A header that is one short: the index has no name, unless the last column is only a separator at the line's end.
+    let is_open_ended = data.iter().all(|record| record.get(n - 1).is_empty());
+    let cell = |record: &Record, i: usize| match (record.len() < n && !is_open_ended, i) {
+        (true, 0) => String::new(),
+        (true, i) => clean(record.get(i - 1)),
+        (false, i) => clean(record.get(i)),
+    };
+    let says_something = |record: &&Record| {
+        let first = cell(record, 1);
+        (2..n).any(|i| cell(record, i) != first)
+    };
+    let telling: Vec<&Record> = header
+        .iter()
+        .filter(|record| n <= 2 || says_something(record))
+        .collect();
+    let telling = if telling.is_empty() {
+        header.iter().collect()
+    } else {
+        telling
+    };
+    let name = |i: usize| {
+        if i == 0 && header.len() > 1 {
+            return header
+                .iter()
+                .rev()
+                .map(|record| cell(record, 0))
+                .find(|name| !name.is_empty())
+                .unwrap_or_default();
+        }
+        let parts: Vec<String> = telling
+            .iter()
+            .map(|record| cell(record, i))
+            .filter(|name| !name.is_empty())
+            .collect();
+        parts.join("_")
+    };
+    (0..n).map(name).collect()
+}
+
+fn clean(name: &str) -> String {
+    name.trim()
+        .trim_start_matches('#')
+        .trim()
+        .trim_matches('"')
+        .to_owned()
+}
+
+/// Names for files without a header, by the number of cells and by which one is the highest.
+fn names_by_shape(data: &[Record], n: usize) -> Result<Vec<String>> {
+    let decimal = decimal(data, b',');
+    let value = |record: &Record, i: usize| match number(record.get(i), decimal) {
+        Cell::Number(value) => value,
+        _ => f64::NAN,
+    };
+    let has_time_of_day = n > 2
+        && data
+            .iter()
+            .all(|record| looks_like_time_of_day(record.get(1)) && looks_like_date(record.get(0)));
+    let from = 1 + usize::from(has_time_of_day);
+    // Whether column `high` is the highest and `low` the lowest of the four prices, in every row.
+    let fits = |high: usize, low: usize| {
+        data.iter().all(|record| {
+            (from..from + 4).all(|i| {
+                let value_i = value(record, i);
+                value_i.is_nan()
+                    || (value_i <= value(record, high) * 1.001
+                        && value_i >= value(record, low) * 0.999)
+            })
+        })
+    };
+    let rest: &[&str] = match n - from {
+        11 => &[
+            "volume",
+            "close_time",
+            "quote_volume",
+            "trades",
+            "taker_buy_base_volume",
+            "taker_buy_quote_volume",
+            "ignore",
+        ],
+        7 => &["vwap", "volume", "trades"],
+        6 => &["volume", "trades"],
+        5 => &["volume"],
+        4 => &[],
+        1 => &[],
+        _ => &["?"],
+    };
+    let prices: &[&str] = if n - from == 1 {
+        &["close"]
+    } else if rest != ["?"] && looks_like_time(data[0].get(0)) && fits(from + 1, from + 2) {
+        &["open", "high", "low", "close"]
+    } else if rest != ["?"] && looks_like_time(data[0].get(0)) && fits(from + 2, from + 3) {
+        // Bitfinex
+        &["open", "close", "high", "low"]
+    } else {
+        return Err(Error::data(format!(
+            "the file has no header, and its {n} columns are of no known order"
+        ))
+        .hint("add a header line such as `date,open,high,low,close,volume`"));
+    };
+    let first: &[&str] = if has_time_of_day {
+        &["date", "time"]
+    } else {
+        &["time"]
+    };
+    Ok([first, prices, rest]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect())
+}
+
+/// Blank names are numbered, repeated ones told apart as pandas does.
+fn unique(names: Vec<String>, warnings: &mut Vec<String>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::with_capacity(names.len());
+    for (i, name) in names.into_iter().enumerate() {
+        let name = if name.is_empty() {
+            format!("column {}", i + 1)
+        } else {
+            name
+        };
+        let mut free = name.clone();
+        let mut n = 0;
+        while out.contains(&free) {
+            n += 1;
+            free = format!("{name}.{n}");
+        }
+        if n > 0 {
+            warnings.push(format!(
+                "two columns are named `{name}`; the second is `{free}`"
+            ));
+        }
+        out.push(free);
+    }
+    out
+}
+
+/// The decimal sign that the cells of the head speak for.
+fn decimal(data: &[Record], delimiter: u8) -> u8 {
+    let (mut point, mut comma, mut either_comma, mut either_point) = (0, 0, 0, 0);
+    for record in data {
+        for cell in record.cells() {
+            let is_numeric = matches!(number(cell, b'.'), Cell::Number(_))
+                || matches!(number(cell, b','), Cell::Number(_));
+            if !is_numeric || looks_like_time(cell) {
+                continue;
+            }
+            match hint(cell) {
+                Hint::Point => point += 1,
+                Hint::Comma => comma += 1,
+                Hint::EitherComma => either_comma += 1,
+                Hint::EitherPoint => either_point += 1,
+                Hint::Nothing => {}
+            }
+        }
+    }
+    match (point, comma) {
+        // Where nothing speaks for either, files that need no comma as separator use it for fractions.
+        (0, 0) if either_comma > 0 && either_point == 0 && delimiter != b',' => b',',
+        (point, comma) if comma > point => b',',
+        _ => b'.',
+    }
+}
+
+/// How well a name fits a column of times; lower is better.
+fn time_rank(name: &str) -> Option<usize> {
+    let name: String = name
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .collect();
+    const NAMES: &[&[&str]] = &[
+        &[
+            "opentime",
+            "timeopen",
+            "timeperiodstart",
+            "candletime",
+            "starttime",
+            "periodstart",
+            "start",
+        ],
+        &[
+            "unix",
+            "unixtime",
+            "unixtimestamp",
+            "epoch",
+            "timestampms",
+            "timestamps",
+            "timestamp",
+            "ts",
+            "time",
+            "timestamputc",
+            "dtyyyymmdd",
+            "timems",
+        ],
+        &[
+            "datetime",
+            "dateutc",
+            "dateandtime",
+            "snappedat",
+            "date",
+            "datetimeutc",
+            "observationdate",
+            "asof",
+            "datum",
+            "fecha",
+            "data",
+            "day",
+            "timestampunix",
+            "dt",
+        ],
+        &[
+            "index", "column1", "unnamed0", "month", "week", "period", "zeit", "hora", "heure",
+        ],
+        &[
+            "closetime",
+            "timeclose",
+            "timeperiodend",
+            "endtime",
+            "periodend",
+            "end",
+        ],
+    ];
+    NAMES
+        .iter()
+        .position(|names| names.contains(&name.as_str()))
+}
+
+/// Finds the column of times, and one of times of day beside it.
+fn times(layout: &mut Layout, data: &[Record]) -> Result<()> {
+    let share = |i: usize, test: fn(&str) -> bool| {
+        let filled: Vec<&str> = data
+            .iter()
+            .map(|record| record.get(i))
+            .filter(|cell| !cell.is_empty())
+            .collect();
+        filled.iter().filter(|cell| test(cell)).count() as f64 / filled.len().max(1) as f64
+    };
+    let n = layout.names.len();
+    let named: Vec<(usize, usize)> = (0..n)
+        .filter_map(|i| time_rank(&layout.names[i]).map(|rank| (rank, i)))
+        .collect();
+    let by_name = named
+        .iter()
+        .filter(|(_, i)| share(*i, looks_like_time) >= 0.5)
+        .min();
+    let text_date = |cell: &str| {
+        looks_like_time(cell)
+            && !cell
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    let by_content = || {
+        (0..n)
+            .find(|&i| share(i, text_date) >= 0.9)
+            .or_else(|| (0..1).find(|&i| share(i, looks_like_time) >= 0.9))
+    };
+    layout.time = match by_name {
+        Some((_, i)) => *i,
+        None => match by_content().or(named.iter().min().map(|(_, i)| *i)) {
+            Some(i) => i,
+            None => {
+                let names: Vec<String> = layout
+                    .names
+                    .iter()
+                    .take(20)
+                    .map(|name| format!("`{name}`"))
+                    .collect();
+                return Err(Error::data(format!("none of the columns {} holds times", names.join(", ")))
+                    .hint("a table needs a column such as `date`, with dates, RFC 3339 times or unix seconds"));
+            }
+        },
+    };
+    if share(layout.time, looks_like_date) >= 0.9 {
+        let beside = |i: &usize| *i != layout.time && share(*i, looks_like_time_of_day) >= 0.9;
+        let is_named = |i: &usize| {
+            let name = layout.names[*i].to_lowercase();
+            ["time", "hour", "uhrzeit", "zeit", "hora", "heure"]
+                .iter()
+                .any(|word| name.contains(word))
+        };
+        layout.time_of_day = (0..n).filter(beside).find(is_named);
+    }
+    for (_, i) in named {
+        if i != layout.time && Some(i) != layout.time_of_day && share(i, looks_like_time) >= 0.9 {
+            layout.dropped.push(Dropped::new(
+                &layout.names[i],
+                format!(
+                    "a second column of times, beside `{}`",
+                    layout.names[layout.time]
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Finds the columns of numbers; the others are named.
+fn numbers(layout: &mut Layout, data: &[Record]) {
+    for i in 0..layout.names.len() {
+        let name = &layout.names[i];
+        if i == layout.time
+            || Some(i) == layout.time_of_day
+            || layout.dropped.iter().any(|dropped| dropped.column == *name)
+        {
+            continue;
+        }
+        let (mut n_numbers, mut n_filled) = (0, 0);
+        let mut example = "";
+        for record in data {
+            match number(record.get(i), layout.decimal) {
+                Cell::Blank => {}
+                Cell::Number(_) => (n_numbers, n_filled) = (n_numbers + 1, n_filled + 1),
+                Cell::Bad(_) => {
+                    n_filled += 1;
+                    if example.is_empty() {
+                        example = record.get(i);
+                    }
+                }
+            }
+        }
+        if n_filled > 0 && n_numbers * 2 < n_filled && plain_role(name).is_none() {
+            let example: String = example.chars().take(30).collect();
+            layout
+                .dropped
+                .push(Dropped::new(name, format!("not numbers (`{example}`)")));
+        } else if layout.header_lines == 0 && name == "ignore" {
+            layout
+                .dropped
+                .push(Dropped::new(name, "the exchange says to ignore it"));
+        } else if name.starts_with("column ") && n_filled == 0 {
+            layout
+                .dropped
+                .push(Dropped::new(name, "no name and no value"));
+        } else {
+            layout.numbers.push(i);
+        }
+    }
+}

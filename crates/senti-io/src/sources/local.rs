@@ -1,0 +1,111 @@
+//! A file on this machine: CSV (plain, gzip, zstd) or Parquet.
+//!
+//! In comes a request with a path; out goes a reading. Every sentence about an error names the file.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use senti::table::nearest_name;
+use senti::{Error, Result};
+
+use super::{Reading, Request, bytes, csv};
+
+pub(super) fn read(request: &Request) -> Result<Reading> {
+    let Some(path) = &request.path else {
+        return Err(
+            Error::input("the data source `local` needs a file").hint("give it with `--data_path`")
+        );
+    };
+    let mut file = open(path)?;
+    let mut magic = Vec::new();
+    file.by_ref()
+        .take(4)
+        .read_to_end(&mut magic)
+        .map_err(|cause| cannot(path, "read", cause))?;
+    let origin = path.display().to_string();
+    let reading = if magic == b"PAR1" {
+        read_parquet(file, request, origin)
+    } else {
+        let raw = io::Cursor::new(magic).chain(file);
+        bytes::decode(raw).and_then(|text| csv::read(text, request, origin))
+    };
+    reading.map_err(|error| named(path, error))
+}
+
+#[cfg(feature = "parquet")]
+fn read_parquet(file: File, request: &Request, origin: String) -> Result<Reading> {
+    super::parquet::read(file, request, origin)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn read_parquet(_: File, _: &Request, _: String) -> Result<Reading> {
+    Err(
+        Error::unsupported("the file is Parquet, and this program was built without it")
+            .hint("build with the feature `parquet`, or give CSV"),
+    )
+}
+
+/// The same error with the file's name before its sentence.
+fn named(path: &Path, error: Error) -> Error {
+    let mut out = Error::new(error.kind(), format!("{}: {error}", path.display()));
+    if let Some(hint) = error.hint_text() {
+        out = out.hint(hint.to_owned());
+    }
+    match std::error::Error::source(&error) {
+        Some(cause) => out.because(cause.to_string()),
+        None => out,
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(
+                Error::input(format!("{} is a folder, not a file", path.display()))
+                    .hint("name a file in it"),
+            );
+        }
+        Ok(_) => {}
+        Err(cause) => return Err(cannot(path, "open", cause)),
+    }
+    File::open(path).map_err(|cause| cannot(path, "open", cause))
+}
+
+fn cannot(path: &Path, what: &str, cause: io::Error) -> Error {
+    match cause.kind() {
+        io::ErrorKind::NotFound => {
+            let error = Error::input(format!("there is no file {}", path.display()));
+            match near(path) {
+                Some(near) => error.hint(near),
+                None => error,
+            }
+        }
+        io::ErrorKind::PermissionDenied => {
+            Error::input(format!("{} may not be read", path.display()))
+                .because(cause)
+                .hint("check its permissions")
+        }
+        _ => Error::input(format!("cannot {what} {}", path.display())).because(cause),
+    }
+}
+
+/// What the folder has instead.
+fn near(path: &Path) -> Option<String> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Some(format!("there is no folder {} either", folder.display()));
+    };
+    let names: Vec<String> = entries
+        .flatten()
+        .take(10_000)
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let wanted = path.file_name()?.to_string_lossy();
+    nearest_name(&wanted, &names)
+        .map(|near| format!("did you mean {}?", folder.join(near).display()))
+}

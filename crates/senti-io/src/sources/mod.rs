@@ -1,0 +1,203 @@
+//! Where tables come from: one row of [`SOURCES`] a party.
+//!
+//! In comes a [`Request`]; out goes a [`Reading`]: a valid table, what was found in it, what was recognised, and a digest of it.
+//! No source prints or asks the clock; the time now is part of the request.
+
+mod bigquery;
+mod bytes;
+mod csv;
+mod dialect;
+mod local;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod sample;
+
+use std::path::PathBuf;
+
+use senti::table::{Found, TableOptions, nearest_name};
+use senti::{Error, Result, Role, Table};
+use sha2::{Digest, Sha256};
+
+pub use dialect::{ColumnRole, Dialect};
+
+/// What to read, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// A name of [`SOURCES`]; `None` takes `local` where there is a path, else `sample`.
+    pub source: Option<String>,
+    /// The file, for `local`.
+    pub path: Option<PathBuf>,
+    /// The column to forecast; `None` infers it from the names.
+    pub target_column: Option<String>,
+    /// Roles given by the user, on top of the inferred ones.
+    pub roles: Vec<(Role, String)>,
+    /// How rows become a table.
+    pub table: TableOptions,
+}
+
+/// A table and where it came from.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The table.
+    pub table: Table,
+    /// Counts, gaps, dropped columns, warnings.
+    pub found: Found,
+    /// What was recognised in the source.
+    pub dialect: Dialect,
+    /// The source in words: a path, or the sample's name.
+    pub origin: String,
+    /// SHA-256 of times, names and values: the same data in another dialect have the same digest.
+    pub digest: String,
+}
+
+/// A party that tables come from.
+pub struct Source {
+    /// Name as in `--data_source`.
+    pub name: &'static str,
+    /// One line for `--help`.
+    pub help: &'static str,
+    /// Reads a table.
+    pub read: fn(&Request) -> Result<Reading>,
+}
+
+/// Every source there is.
+pub const SOURCES: &[Source] = &[
+    Source {
+        name: "local",
+        help: "a CSV or Parquet file given with --data_path",
+        read: local::read,
+    },
+    Source {
+        name: "sample",
+        help: "the embedded sample: daily BTC/USD candles of 2014 to 2020",
+        read: sample::read,
+    },
+    Source {
+        name: "bigquery",
+        help: "a table in Google BigQuery (not there yet)",
+        read: bigquery::read,
+    },
+];
+
+/// Reads a table from the source of the request.
+///
+/// ```
+/// use senti_io::sources::{Request, read};
+/// let reading = read(&Request { source: Some("sample".into()), ..Request::default() })?;
+/// assert_eq!((reading.found.rows, reading.found.step.as_str()), (1865, "day"));
+/// # Ok::<(), senti::Error>(())
+/// ```
+pub fn read(request: &Request) -> Result<Reading> {
+    let name = match (&request.source, &request.path) {
+        (Some(name), _) => name.as_str(),
+        (None, Some(_)) => "local",
+        (None, None) => "sample",
+    };
+    match SOURCES.iter().find(|source| source.name == name) {
+        Some(source) => (source.read)(request),
+        None => {
+            let names: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
+            let error = Error::input(format!("there is no data source `{name}`"));
+            Err(match nearest_name(name, &names) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!("choose one of {}", names.join(", "))),
+            })
+        }
+    }
+}
+
+impl Reading {
+    fn new(table: Table, found: Found, mut dialect: Dialect, origin: String) -> Self {
+        let of = |column: &senti::Column| ColumnRole {
+            name: column.name.clone(),
+            role: column.role,
+        };
+        dialect.columns = table.columns().iter().map(of).collect();
+        let digest = digest(&table);
+        Self {
+            table,
+            found,
+            dialect,
+            origin,
+            digest,
+        }
+    }
+
+    /// What was read, in one line.
+    pub fn summary(&self) -> String {
+        let Found {
+            rows,
+            first,
+            last,
+            step,
+            ..
+        } = &self.found;
+        let mut parts = vec![
+            format!("read {rows} rows {first} … {last}, step {step}"),
+            self.dialect.to_string(),
+        ];
+        let roles = self
+            .table
+            .columns()
+            .iter()
+            .filter(|column| column.role != Role::Series);
+        let roles: Vec<String> = roles
+            .map(|column| format!("{}=`{}`", column.role.name(), column.name))
+            .collect();
+        parts.push(roles.join(" "));
+        let count = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}"));
+        let n_long = self.found.gaps.iter().filter(|gap| !gap.filled).count();
+        let n_series = self
+            .table
+            .columns()
+            .iter()
+            .filter(|column| column.role == Role::Series)
+            .count();
+        parts.extend(
+            [
+                count(n_series, "more series"),
+                count(self.found.filled, "missing rows filled"),
+                count(n_long, "long gaps"),
+                count(self.found.duplicates_dropped, "duplicates dropped"),
+                count(self.found.unfinished_dropped, "unfinished candles left out"),
+            ]
+            .into_iter()
+            .flatten(),
+        );
+        parts.join(", ")
+    }
+}
+
+/// SHA-256 over names, times and values. Blank cells and zeros have one form each.
+fn digest(table: &Table) -> String {
+    let mut hash = Sha256::new();
+    let mut block = Vec::with_capacity(1 << 16);
+    let mut feed = |bytes: &[u8], last: bool| {
+        block.extend_from_slice(bytes);
+        if last || block.len() >= 1 << 16 {
+            hash.update(&block);
+            block.clear();
+        }
+    };
+    feed(&(table.n_rows() as u64).to_le_bytes(), false);
+    for time in table.time() {
+        feed(&time.to_le_bytes(), false);
+    }
+    for column in table.columns() {
+        feed(&(column.name.len() as u64).to_le_bytes(), false);
+        feed(column.name.as_bytes(), false);
+        for value in &column.values {
+            let value = if value.is_nan() {
+                f64::NAN
+            } else {
+                value + 0.0
+            };
+            feed(&value.to_bits().to_le_bytes(), false);
+        }
+    }
+    feed(&[], true);
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
