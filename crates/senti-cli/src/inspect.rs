@@ -21,10 +21,8 @@ pub fn run(file: &str, settings: &Settings) -> Outcome {
         ..source::columns(settings)
     };
     let reading = source::open(&request)?;
-    Ok(match settings.json() {
-        true => say::json(&document(&reading)?)?,
-        false => say::data(&text(&reading))?,
-    })
+    let document = document(&reading)?;
+    say::result(settings.json(), || document, || text(&reading))
 }
 
 /// Dialect and counts side by side: these names are a public interface.

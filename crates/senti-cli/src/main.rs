@@ -48,12 +48,11 @@ fn run(typed: &Typed) -> Outcome {
         say::be_quiet();
     }
     match &typed.task {
-        Task::Train | Task::Predict if settings.switch("show_config") => {
-            Ok(match settings.json() {
-                true => say::json(&show_config::json(&settings))?,
-                false => say::data(&show_config::text(&settings))?,
-            })
-        }
+        Task::Train | Task::Predict if settings.switch("show_config") => say::result(
+            settings.json(),
+            || show_config::json(&settings),
+            || show_config::text(&settings),
+        ),
         Task::Train => train::run(&settings),
         Task::Predict => predict::run(&settings),
         Task::Inspect(file) => inspect::run(file, &settings),

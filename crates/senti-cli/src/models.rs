@@ -37,15 +37,15 @@ pub fn run(shelf: &Shelf, settings: &Settings) -> Outcome {
             let entry = registry
                 .delete(model_type, version)
                 .map_err(|error| hinted(error, HINT))?;
-            Ok(match settings.json() {
-                true => say::json(&json!({ "deleted": entry }))?,
-                false => say::data(&format!(
+            let text = || {
+                format!(
                     "deleted {}/{} ({})\n",
                     entry.model_type,
                     entry.version,
                     entry.path.display()
-                ))?,
-            })
+                )
+            };
+            say::result(settings.json(), || json!({ "deleted": entry }), text)
         }
     }
 }
@@ -71,7 +71,7 @@ fn list(registry: &Registry, as_json: bool) -> Outcome {
             Ok(manifest) => brief(&listed.entry, manifest),
             Err(error) => json!({ "entry": listed.entry, "error": error.to_string() }),
         });
-        return Ok(say::json(&Value::Array(models.collect()))?);
+        return say::result(true, || Value::Array(models.collect()), String::new);
     }
     if listed.is_empty() {
         say::note(&format!(
@@ -99,7 +99,7 @@ fn list(registry: &Registry, as_json: bool) -> Outcome {
             Err(error) => grid.row([name, format!("unreadable: {error}")]),
         }
     }
-    Ok(say::data(&grid.left())?)
+    say::data(&grid.left()).map_err(Failure::from)
 }
 
 fn row(name: String, entry: &Entry, manifest: &Manifest) -> [String; 10] {
@@ -153,7 +153,7 @@ fn show(registry: &Registry, model_type: &str, version: Option<u32>, as_json: bo
         document["files"] = json!(shown.files);
         document["split"] = json!(manifest.split);
         document["features"] = json!(manifest.features.names());
-        return Ok(say::json(&document)?);
+        return say::result(true, || document, String::new);
     }
     let (plan, data) = (&manifest.plan, &manifest.data);
     let columns = data.columns.iter().map(|column| column.name.as_str());
@@ -215,5 +215,5 @@ fn show(registry: &Registry, model_type: &str, version: Option<u32>, as_json: bo
         manifest.target_column,
         scores::table(&manifest.evaluation)
     );
-    Ok(say::data(&text)?)
+    say::data(&text).map_err(Failure::from)
 }

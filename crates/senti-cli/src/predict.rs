@@ -53,9 +53,8 @@ pub fn run(settings: &Settings) -> Outcome {
         entry.path.display()
     );
     if settings.json() {
-        return Ok(say::json(&document(
-            &entry, &artifact, &reading, &forecast, &files,
-        ))?);
+        let document = document(&entry, &artifact, &reading, &forecast, &files);
+        return say::result(true, || document, String::new);
     }
     say::note(&model);
     say::note(&scores::origin(&forecast));

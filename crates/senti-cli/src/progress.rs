@@ -31,7 +31,8 @@ impl Progress {
     pub fn new(epochs: usize) -> Self {
         let bar = (std::io::stderr().is_terminal() && !say::quiet()).then(|| {
             let target = ProgressDrawTarget::stderr_with_hz(RATE);
-            let template = "epoch {prefix} [{bar:20}] {wide_msg}";
+            // Two lines, so that a terminal of 80 columns shows everything.
+            let template = "epoch {prefix} [{bar:30}] {msg}";
             let style = ProgressStyle::with_template(template).expect("the template is a constant");
             ProgressBar::with_draw_target(None, target).with_style(style.progress_chars("=> "))
         });
@@ -66,6 +67,9 @@ impl Progress {
                 bar.set_position(*batch as u64);
                 let share = *batch as f64 / (*batches).max(1) as f64;
                 let speed = speed(*windows as f64 * share, now.saturating_sub(self.began));
+                let pace: Vec<String> = std::iter::once(speed)
+                    .chain(self.left(*epoch, now))
+                    .collect();
                 let mut parts = vec![format!("train_loss {loss:.5}")];
                 if let Some(last) = self.last {
                     let best = self.best.unwrap_or(last);
@@ -75,9 +79,7 @@ impl Progress {
                     ));
                     parts.push(rate(last));
                 }
-                parts.push(speed);
-                parts.extend(self.left(*epoch, now));
-                bar.set_message(parts.join("  "));
+                bar.set_message(format!("{}\n  {}", pace.join("  "), parts.join("  ")));
             }
             Event::Epoch {
                 record,

@@ -56,10 +56,11 @@ pub fn run(settings: &Settings) -> Outcome {
         no_plot,
     )?;
     checkpoint::remove(&output.join(CHECKPOINT))?;
-    Ok(match settings.json() {
-        true => say::json(&document(&learned, &entry, &files))?,
-        false => say::data(&text(&learned, &entry, &files))?,
-    })
+    let (json, text) = (
+        || document(&learned, &entry, &files),
+        || text(&learned, &entry, &files),
+    );
+    say::result(settings.json(), json, text)
 }
 
 /// The plan of the settings. A range is checked when a setting is read, so only contradictions between them are left.
@@ -218,12 +219,12 @@ fn text(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> String {
         let (first, last) = (date(part.first_origin, step), date(part.last_origin, step));
         format!("{} windows from {first} to {last}", part.windows)
     });
-    let epochs = match manifest.history.len() {
-        0 => String::new(),
-        n => format!(
-            "{n} epochs, weights of epoch {} kept\n",
-            manifest.best_epoch
+    let epochs = match (manifest.history.len(), manifest.best_epoch) {
+        (0, _) => String::new(),
+        (n, 0) => format!(
+            "{n} epochs, none better on the validation part than the untrained model (the moves of the past), which is kept\n"
         ),
+        (n, best) => format!("{n} epochs, weights of epoch {best} kept\n"),
     };
     let mut text = format!(
         "{epochs}scores on the test part: {test}, in units of `{}`\n\n{}\n{}\n\n{}\n\n{}\n",
