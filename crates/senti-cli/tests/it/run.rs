@@ -153,10 +153,10 @@ fn iso(seconds: i64) -> String {
 #[track_caller]
 pub fn check_golden(name: &str, arguments: &[&str], desk: &Desk, done: &Done) {
     let folder = desk.folder.path().display().to_string();
-    let words: Vec<&str> = arguments.iter().copied().collect();
+    let words = arguments.join(" ");
     let found = format!(
         "$ senti-ai {}\nexit code {}\n--- stdout\n{}--- stderr\n{}",
-        words.join(" "),
+        words,
         done.code.map_or("none".to_owned(), |code| code.to_string()),
         done.out,
         done.err
