@@ -6,7 +6,7 @@
 
 use senti_engine::random::{Purpose, Stream};
 use senti_engine::schedule::{EarlyStopping, ReduceOnPlateau, Verdict};
-use senti_engine::{Adam, Architecture, Batch, Network, Options, Pinball};
+use senti_engine::{Adam, Architecture, Batch, Network, Options, Pinball, TensorError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,7 +49,14 @@ struct Record {
 }
 
 impl Lstm {
-    fn new(plan: &Plan, machine: Machine, features: usize, target: Target) -> Self {
+    /// With these weights, or with fresh ones.
+    fn new(
+        plan: &Plan,
+        machine: Machine,
+        features: usize,
+        target: Target,
+        weights: Option<&[senti_engine::Tensor]>,
+    ) -> Result<Self, TensorError> {
         let horizon = plan.forecast_horizon;
         let loss = match plan.loss {
             Loss::Pinball => senti_engine::Loss::Pinball(
@@ -74,15 +81,19 @@ impl Lstm {
             simd: machine.simd,
             max_batch,
         };
-        Self {
-            network: Network::new(architecture, options),
+        let network = match weights {
+            Some(weights) => Network::with_weights(architecture, options, weights)?,
+            None => Network::new(architecture, options),
+        };
+        Ok(Self {
+            network,
             loss,
             target,
             residuals: Vec::new(),
             batch: Batch::new(max_batch, plan.input_seq_length, features, horizon),
             raw: vec![0.0; max_batch * outputs],
             encoded: vec![0.0; max_batch * outputs],
-        }
+        })
     }
 
     /// Where training starts: the empirical distribution, or (point losses on returns) no move at all. Prices with a point loss
