@@ -1,2 +1,61 @@
-//! placeholder
-fn main() {}
+//! `senti-ai`: the command line.
+//!
+//! Arguments, environment and files come in and become settings; the doors of `senti` and the rooms of `senti-io` do the work; tables,
+//! JSON and files go out. No number is computed here.
+
+mod arguments;
+mod env_file;
+mod failure;
+mod grid;
+mod inspect;
+mod interrupt;
+mod models;
+mod options;
+mod predict;
+mod progress;
+mod say;
+mod scores;
+mod settings;
+mod show_config;
+mod source;
+mod suggestion;
+mod train;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use arguments::{Task, Typed};
+use failure::{Outcome, guard, tame_panics, usage};
+use settings::{Settings, Surroundings};
+
+fn main() -> ExitCode {
+    tame_panics();
+    guard(|| match arguments::read(std::env::args_os())? {
+        Some(typed) => run(&typed),
+        None => Ok(()),
+    })
+}
+
+fn run(typed: &Typed) -> Outcome {
+    let around = Surroundings {
+        flags: &typed.flags,
+        // What is no text cannot be a value, and says so when it is read.
+        environment: &|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()),
+        folder: Path::new("."),
+    };
+    let settings = Settings::gather(typed.task.verb(), &around).map_err(usage)?;
+    if settings.switch("quiet") {
+        say::be_quiet();
+    }
+    match &typed.task {
+        Task::Train | Task::Predict if settings.switch("show_config") => say::result(
+            settings.json(),
+            || show_config::json(&settings),
+            || show_config::text(&settings),
+        ),
+        Task::Train => train::run(&settings),
+        Task::Predict => predict::run(&settings),
+        Task::Inspect(file) => inspect::run(file, &settings),
+        Task::Models(shelf) => models::run(shelf, &settings),
+    }
+}

@@ -1,3 +1,9 @@
-//! Everything that opens a file or a socket, or draws: sources, registry, MLflow, export, report.
+//! Everything of Senti AI that opens a file or a socket, or draws: sources, registry, checkpoints, pictures, reports.
 
+pub mod atomic;
+pub mod checkpoint;
+pub mod plots;
+pub mod registry;
+pub mod report;
 pub mod sources;
+pub mod weights;

@@ -50,7 +50,12 @@ struct Inner {
 impl Error {
     /// An error of this kind with this sentence.
     pub fn new(kind: ErrorKind, sentence: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, sentence: sentence.into(), hint: None, cause: None }))
+        Self(Box::new(Inner {
+            kind,
+            sentence: sentence.into(),
+            hint: None,
+            cause: None,
+        }))
     }
 
     /// An argument or setting is wrong.

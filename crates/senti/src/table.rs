@@ -144,21 +144,29 @@ impl Table {
     /// The first `row` rows (all of them where there are fewer), with the same calendar: what was known before that row.
     #[must_use]
     pub fn until(&self, row: usize) -> Self {
-        let row = row.min(self.n_rows());
-        let head = |column: &Column| Column {
+        self.cut(0..row.min(self.n_rows()))
+    }
+
+    /// The rows from `row` on, with the same calendar: the recent past.
+    #[must_use]
+    pub fn since(&self, row: usize) -> Self {
+        self.cut(row.min(self.n_rows())..self.n_rows())
+    }
+
+    fn cut(&self, rows: Range<usize>) -> Self {
+        let part = |column: &Column| Column {
             name: column.name.clone(),
             role: column.role,
-            values: column.values[..row].to_vec(),
+            values: column.values[rows.clone()].to_vec(),
+        };
+        let shifted = |segment: &Range<usize>| {
+            let (start, end) = (segment.start.max(rows.start), segment.end.min(rows.end));
+            (start < end).then(|| start - rows.start..end - rows.start)
         };
         Self {
-            time: self.time[..row].to_vec(),
-            columns: self.columns.iter().map(head).collect(),
-            segments: self
-                .segments
-                .iter()
-                .filter(|s| s.start < row)
-                .map(|s| s.start..s.end.min(row))
-                .collect(),
+            time: self.time[rows.clone()].to_vec(),
+            columns: self.columns.iter().map(part).collect(),
+            segments: self.segments.iter().filter_map(shifted).collect(),
             calendar: self.calendar.clone(),
         }
     }

@@ -1,0 +1,402 @@
+//! The table of options: every flag, environment variable and configuration key, once.
+//!
+//! Nothing comes in; out go [`OPTIONS`] and how a text becomes a value. Arguments, environment, `senti-ai.toml`, `--show_config`, help
+//! and `docs/options.md` are all made from this table, so a name cannot differ between them.
+
+use senti::models::MODELS;
+use senti_io::sources::SOURCES;
+use serde_json::json;
+
+/// The commands that have options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// `senti-ai train`
+    Train,
+    /// `senti-ai predict`
+    Predict,
+    /// `senti-ai inspect`
+    Inspect,
+    /// `senti-ai models …`
+    Models,
+}
+
+impl Verb {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Train => "train",
+            Verb::Predict => "predict",
+            Verb::Inspect => "inspect",
+            Verb::Models => "models",
+        }
+    }
+}
+
+/// What a text may say.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// Present or absent; `true` or `false` outside the command line.
+    Switch,
+    /// A whole number of this range.
+    Whole(u64, u64),
+    /// A number that fits, and what fits.
+    Number(fn(f64) -> bool, &'static str),
+    /// Comma-separated whole numbers: range, and the most of them.
+    Wholes(u64, u64, usize),
+    /// One of these names.
+    Choice(fn() -> Vec<&'static str>),
+    /// A file or folder.
+    Path,
+    /// Any text; the word stands for it in help.
+    Text(&'static str),
+}
+
+/// A value of the right kind and range.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// [`Kind::Switch`]
+    Switch(bool),
+    /// [`Kind::Whole`]
+    Whole(u64),
+    /// [`Kind::Number`]
+    Number(f64),
+    /// [`Kind::Wholes`]
+    Wholes(Vec<u64>),
+    /// [`Kind::Choice`], [`Kind::Path`], [`Kind::Text`]
+    Text(String),
+}
+
+/// A row of the table.
+pub struct Opt {
+    /// Flag (with `--`) and configuration key.
+    pub name: &'static str,
+    /// Heading in help.
+    pub group: &'static str,
+    /// Environment variables, the first set one wins.
+    pub env: &'static [&'static str],
+    /// Text of the default, read like a user's.
+    pub default: Option<&'static str>,
+    /// What happens without a default, for help: "the model's", "all cores".
+    pub unset: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+    /// What it is.
+    pub purpose: &'static str,
+    /// Commands that have it.
+    pub verbs: &'static [Verb],
+}
+
+use Kind::{Choice, Number, Path, Switch, Text, Whole, Wholes};
+use Verb::{Inspect, Models, Predict, Train};
+
+const DATA: &str = "Data";
+const WINDOW: &str = "Window";
+const MODEL: &str = "Model";
+const TRAINING: &str = "Training";
+const OUTPUT: &str = "Output";
+const SETTINGS: &str = "Settings";
+
+const READERS: &[Verb] = &[Train, Predict, Inspect];
+const BOTH: &[Verb] = &[Train, Predict];
+const TRAINS: &[Verb] = &[Train];
+
+const ROW: Opt = Opt {
+    name: "",
+    group: DATA,
+    env: &[],
+    default: None,
+    unset: "",
+    kind: Switch,
+    purpose: "",
+    verbs: BOTH,
+};
+
+const fn column(name: &'static str, env: &'static [&'static str], purpose: &'static str) -> Opt {
+    let unset = "recognised";
+    Opt {
+        name,
+        env,
+        unset,
+        kind: Text("NAME"),
+        purpose,
+        verbs: READERS,
+        ..ROW
+    }
+}
+
+const fn share(
+    name: &'static str,
+    env: &'static [&'static str],
+    default: &'static str,
+    purpose: &'static str,
+) -> Opt {
+    let kind = Number(|x| x > 0.0 && x < 0.9, "more than 0 and less than 0.9");
+    Opt {
+        name,
+        group: WINDOW,
+        env,
+        default: Some(default),
+        kind,
+        purpose,
+        verbs: TRAINS,
+        ..ROW
+    }
+}
+
+/// Every option, in the order of help.
+#[rustfmt::skip]
+pub const OPTIONS: &[Opt] = &[
+    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "found", kind: Choice(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from; found: local with a data path, bigquery with a project and a data set, else sample", ..ROW },
+    Opt { name: "data_path", env: &["DATA_PATH"], unset: "none", kind: Path, purpose: "File to read: CSV in any dialect, gzip, zstd or Parquet", ..ROW },
+    column("target_column", &["SENTI_TARGET_COLUMN"], "Column to forecast: the closing price"),
+    column("open_column", &["SENTI_OPEN_COLUMN"], "Column with the opening price"),
+    column("high_column", &["SENTI_HIGH_COLUMN"], "Column with the highest price"),
+    column("low_column", &["SENTI_LOW_COLUMN"], "Column with the lowest price"),
+    column("close_column", &["SENTI_CLOSE_COLUMN"], "Column with the closing price; the same as --target_column"),
+    column("volume_column", &["SENTI_VOLUME_COLUMN"], "Column with the traded volume"),
+    Opt { name: "max_fill", env: &["SENTI_MAX_FILL"], unset: "3, or an hour's worth", kind: Whole(0, 100_000), purpose: "Longest gap to fill forward, in rows; a longer one splits the series", verbs: READERS, ..ROW },
+    Opt { name: "gcp_project", env: &["GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"], unset: "none", kind: Text("NAME"), purpose: "Google Cloud project for bigquery", ..ROW },
+    Opt { name: "bq_dataset", env: &["BQ_DATASET"], unset: "none", kind: Text("NAME"), purpose: "Data set for bigquery", ..ROW },
+
+    Opt { name: "input_seq_length", group: WINDOW, env: &["LSTM_INPUT_SEQ_LENGTH"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Past steps that a forecast looks at", ..ROW },
+    Opt { name: "forecast_horizon", group: WINDOW, env: &["LSTM_FORECAST_HORIZON"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Steps ahead to forecast", ..ROW },
+    share("valid_share", &["SENTI_VALID_SHARE"], "0.1", "Share of the windows for early stopping"),
+    share("calibration_share", &["SENTI_CALIBRATION_SHARE"], "0.1", "Share of the windows for the intervals"),
+    share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once"),
+
+    Opt { name: "model_type", group: MODEL, env: &["MODEL_TYPE"], default: Some("lstm"), kind: Choice(|| MODELS.iter().filter(|model| model.trains).map(|model| model.name).collect()), purpose: "Model: lstm is the bidirectional LSTM, basic a ridge regression", ..ROW },
+    Opt { name: "version", group: MODEL, env: &["SENTI_VERSION"], unset: "the newest", kind: Whole(1, 4_294_967_295), purpose: "Version of the model in the registry", verbs: &[Predict], ..ROW },
+    Opt { name: "units", group: MODEL, env: &["SENTI_UNITS"], default: Some("128,64"), kind: Wholes(1, 4096, 8), purpose: "Units of each bidirectional layer", verbs: TRAINS, ..ROW },
+    Opt { name: "dropout", group: MODEL, env: &["SENTI_DROPOUT"], default: Some("0.2"), kind: Number(|x| (0.0..1.0).contains(&x), "0 or more and less than 1"), purpose: "Share of values dropped behind each layer", verbs: TRAINS, ..ROW },
+    Opt { name: "target", group: MODEL, env: &["SENTI_TARGET"], default: Some("log_return"), kind: Choice(|| vec!["log_return", "price"]), purpose: "What is learned: the move from the last close, or the price itself (the original's recipe)", verbs: TRAINS, ..ROW },
+    Opt { name: "loss", group: MODEL, env: &["SENTI_LOSS"], default: Some("pinball"), kind: Choice(|| vec!["pinball", "mse", "mae", "huber"]), purpose: "What training minimises; pinball learns 19 quantiles", verbs: TRAINS, ..ROW },
+
+    Opt { name: "epochs", group: TRAINING, env: &["LSTM_MAX_EPOCHS"], default: Some("100"), kind: Whole(1, 1_000_000), purpose: "Passes over the training windows, at most", verbs: TRAINS, ..ROW },
+    Opt { name: "batch_size", group: TRAINING, env: &["LSTM_BATCH_SIZE"], default: Some("32"), kind: Whole(1, 65_536), purpose: "Windows in a batch", verbs: TRAINS, ..ROW },
+    Opt { name: "learning_rate", group: TRAINING, env: &["LSTM_LEARNING_RATE"], default: Some("0.001"), kind: Number(|x| x > 0.0 && x <= 1.0, "more than 0 and at most 1"), purpose: "Learning rate of Adam", verbs: TRAINS, ..ROW },
+    Opt { name: "patience", group: TRAINING, env: &["LSTM_EARLY_STOPPING_PATIENCE"], default: Some("15"), kind: Whole(1, 1_000_000), purpose: "Epochs without improvement before stopping", verbs: TRAINS, ..ROW },
+    Opt { name: "seed", group: TRAINING, env: &["RANDOM_SEED"], default: Some("42"), kind: Whole(0, u64::MAX), purpose: "Seed of every random stream", verbs: TRAINS, ..ROW },
+    Opt { name: "threads", group: TRAINING, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: TRAINS, ..ROW },
+    Opt { name: "resume", group: TRAINING, kind: Switch, purpose: "Continue from the checkpoint in the output folder", verbs: TRAINS, ..ROW },
+
+    Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", ..ROW },
+    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models], ..ROW },
+    Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", ..ROW },
+    Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: &[Train, Predict, Inspect, Models], ..ROW },
+    Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: &[Train, Predict, Inspect, Models], ..ROW },
+
+    Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: &[Train, Predict, Inspect, Models], ..ROW },
+    Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", ..ROW },
+];
+
+/// Options that ask for one run and are no setting: they have no key in a file.
+pub const FLAGS_ONLY: &[&str] = &["resume", "config", "show_config"];
+
+/// The row of this name.
+pub fn find(name: &str) -> Option<&'static Opt> {
+    OPTIONS.iter().find(|option| option.name == name)
+}
+
+impl Opt {
+    /// Does this command have it?
+    pub fn serves(&self, verb: Verb) -> bool {
+        self.verbs.contains(&verb)
+    }
+
+    /// The default for this command. A forecast takes its lengths from the model, and writes only where it is told to.
+    pub fn default_for(&self, verb: Verb) -> Option<&'static str> {
+        let from_model = ["input_seq_length", "forecast_horizon", "output"].contains(&self.name);
+        self.default.filter(|_| !(verb == Predict && from_model))
+    }
+
+    /// What help calls the value.
+    pub fn value_name(&self) -> String {
+        match self.kind {
+            Switch => String::new(),
+            Whole(..) => "N".into(),
+            Number(..) => "X".into(),
+            Wholes(..) => "N,N".into(),
+            Choice(names) => names().join("|"),
+            Path if ["output", "registry"].contains(&self.name) => "DIR".into(),
+            Path => "FILE".into(),
+            Text(word) => word.into(),
+        }
+    }
+
+    /// What is wanted of it, for errors and documentation.
+    pub fn wanted(&self) -> String {
+        match self.kind {
+            Switch => "true or false".into(),
+            Whole(low, u64::MAX) => format!("a whole number from {low}"),
+            Whole(low, high) => format!("a whole number from {low} to {high}"),
+            Number(_, wanted) => format!("a number {wanted}"),
+            Wholes(low, high, most) => {
+                format!("1 to {most} whole numbers from {low} to {high}, separated by commas")
+            }
+            Choice(names) => names().join(" or "),
+            Path => "a path".into(),
+            Text(_) => "a text".into(),
+        }
+    }
+
+    /// Reads a text; `None` where it is of another kind or out of range.
+    pub fn parse(&self, text: &str) -> Option<Value> {
+        let text = text.trim();
+        let whole = |text: &str, low, high| {
+            let value = text.trim().parse::<u64>().ok();
+            value.filter(|value| (low..=high).contains(value))
+        };
+        match self.kind {
+            Switch => match text.to_ascii_lowercase().as_str() {
+                "true" | "1" | "yes" | "on" => Some(Value::Switch(true)),
+                "false" | "0" | "no" | "off" => Some(Value::Switch(false)),
+                _ => None,
+            },
+            Whole(low, high) => whole(text, low, high).map(Value::Whole),
+            Number(fits, _) => text
+                .parse::<f64>()
+                .ok()
+                .filter(|&x| fits(x))
+                .map(Value::Number),
+            Wholes(low, high, most) => {
+                let values: Option<Vec<u64>> =
+                    text.split(',').map(|part| whole(part, low, high)).collect();
+                values
+                    .filter(|values| values.len() <= most)
+                    .map(Value::Wholes)
+            }
+            Choice(names) => names()
+                .contains(&text)
+                .then(|| Value::Text(text.to_owned())),
+            Path | Text(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
+        }
+    }
+}
+
+impl Value {
+    /// For JSON.
+    pub fn json(&self) -> serde_json::Value {
+        match self {
+            Value::Switch(on) => json!(on),
+            Value::Whole(value) => json!(value),
+            Value::Number(value) => json!(value),
+            Value::Wholes(values) => json!(values),
+            Value::Text(text) => json!(text),
+        }
+    }
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Value::Switch(on) => write!(f, "{on}"),
+            Value::Whole(value) => write!(f, "{value}"),
+            Value::Number(value) => write!(f, "{value}"),
+            Value::Wholes(values) => {
+                let texts: Vec<String> = values.iter().map(u64::to_string).collect();
+                write!(f, "{}", texts.join(","))
+            }
+            Value::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use senti::plan::Draft;
+
+    /// The page of documentation that this table makes.
+    fn page() -> String {
+        let mut page = String::from(
+            "# Options\n\nMade from `crates/senti-cli/src/options.rs`; a test compares the two (`SENTI_BLESS=1 cargo test -p senti-cli` rewrites this page).\n\n\
+             A flag wins over the environment, the environment over a `.env` file, that over `senti-ai.toml` (or `--config FILE`), and that over the default.\n\
+             Flags may be spelled with `-` for `_`. Keys of the file are the flags without dashes. `senti-ai train --show_config` prints each value and where it came from.\n",
+        );
+        let mut group = "";
+        for option in OPTIONS {
+            if option.group != group {
+                group = option.group;
+                page += &format!(
+                    "\n## {group}\n\n| flag | environment | default | what it is | wanted | commands |\n| --- | --- | --- | --- | --- | --- |\n"
+                );
+            }
+            let env: Vec<String> = option.env.iter().map(|name| format!("`{name}`")).collect();
+            let default = match option.default {
+                Some(text) if option.unset.is_empty() => format!("`{text}`"),
+                Some(text) => format!("`{text}`; in predict: {}", option.unset),
+                None => option.unset.to_owned(),
+            };
+            let verbs: Vec<&str> = option.verbs.iter().map(|verb| verb.name()).collect();
+            page += &format!(
+                "| `--{}` | {} | {default} | {} | {} | {} |\n",
+                option.name,
+                env.join(", "),
+                option.purpose,
+                option.wanted(),
+                verbs.join(", ")
+            );
+        }
+        page
+    }
+
+    #[test]
+    fn the_documentation_is_made_from_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/options.md");
+        if std::env::var_os("SENTI_BLESS").is_some() {
+            std::fs::write(path, page()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), page());
+    }
+
+    #[test]
+    fn names_and_variables_are_unique_and_defaults_parse() {
+        let mut seen = std::collections::BTreeSet::new();
+        for option in OPTIONS {
+            assert!(seen.insert(option.name), "{} twice", option.name);
+            for env in option.env {
+                assert!(seen.insert(env), "{env} twice");
+            }
+            if let Some(text) = option.default {
+                assert!(option.parse(text).is_some(), "{}: {text}", option.name);
+            }
+        }
+    }
+
+    /// The original's documented defaults are the path's defaults.
+    #[test]
+    fn defaults_are_those_of_the_plan() {
+        let draft = serde_json::to_value(Draft::default()).unwrap();
+        for (name, value) in draft.as_object().unwrap() {
+            let option = find(name).unwrap_or_else(|| panic!("no option for `{name}`"));
+            let default = option.parse(option.default.unwrap()).unwrap();
+            assert_eq!(&default.json(), value, "{name}");
+        }
+    }
+
+    #[track_caller]
+    fn check(name: &str, text: &str, wanted: Option<Value>) {
+        assert_eq!(find(name).unwrap().parse(text), wanted, "{name} {text}");
+    }
+
+    #[test]
+    fn texts_become_values_of_the_right_kind_and_range() {
+        check("epochs", "7", Some(Value::Whole(7)));
+        check("epochs", "0", None);
+        check("epochs", "-3", None);
+        check("epochs", "1e3", None);
+        check("epochs", "99999999999999999999999", None);
+        check("seed", "18446744073709551615", Some(Value::Whole(u64::MAX)));
+        check("units", "8, 4", Some(Value::Wholes(vec![8, 4])));
+        check("units", "8,,4", None);
+        check("units", "1,1,1,1,1,1,1,1,1", None);
+        check("dropout", "0", Some(Value::Number(0.0)));
+        check("dropout", "1", None);
+        check("dropout", "NaN", None);
+        check("learning_rate", "inf", None);
+        check("loss", "mse", Some(Value::Text("mse".into())));
+        check("loss", "mes", None);
+        check("no_plot", "yes", Some(Value::Switch(true)));
+        check("data_path", " ", None);
+    }
+}

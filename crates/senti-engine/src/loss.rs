@@ -1,0 +1,253 @@
+//! What training minimises: mean losses with their derivatives, beside each other.
+//!
+//! In: outputs and targets of a batch. Out: the mean loss, and its derivative with respect to every output.
+
+/// A loss; every one is the mean over all rows and targets (and levels), as in Keras and PyTorch.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Loss {
+    /// (target - output)².
+    Mse,
+    /// |target - output|.
+    Mae,
+    /// Quadratic up to `delta`, linear beyond.
+    Huber {
+        /// Where the quadratic part ends.
+        delta: f32,
+    },
+    /// Pinball loss of quantiles that cannot cross.
+    Pinball(Pinball),
+}
+
+impl Loss {
+    /// Outputs that the network has for each target.
+    pub fn outputs_per_target(&self) -> usize {
+        match self {
+            Loss::Pinball(pinball) => pinball.levels.len(),
+            _ => 1,
+        }
+    }
+
+    /// Mean loss of `outputs` against `targets`. With `gradient`, also writes its derivative with respect to each output.
+    pub fn evaluate(&self, outputs: &[f32], targets: &[f32], gradient: Option<&mut [f32]>) -> f64 {
+        assert_eq!(
+            outputs.len(),
+            targets.len() * self.outputs_per_target(),
+            "outputs for {} targets",
+            targets.len()
+        );
+        match self {
+            Loss::Mse => pointwise(outputs, targets, gradient, |e| (e * e, 2.0 * e)),
+            Loss::Mae => pointwise(outputs, targets, gradient, |e| (e.abs(), sign(e))),
+            Loss::Huber { delta } => pointwise(outputs, targets, gradient, |e| match e.abs() {
+                size if size <= *delta => (0.5 * e * e, e),
+                size => (delta * (size - 0.5 * delta), delta * sign(e)),
+            }),
+            Loss::Pinball(pinball) => pinball.evaluate(outputs, targets, gradient),
+        }
+    }
+}
+
+/// Derivative of |e|: 0 at 0, as PyTorch and Keras; NaN stays NaN.
+fn sign(e: f32) -> f32 {
+    if e == 0.0 { 0.0 } else { e.signum() }
+}
+
+/// Mean of a loss of the error e = output - target; `each` gives the loss and its derivative.
+fn pointwise(
+    outputs: &[f32],
+    targets: &[f32],
+    gradient: Option<&mut [f32]>,
+    each: impl Fn(f32) -> (f32, f32),
+) -> f64 {
+    let n = targets.len() as f64;
+    let errors = outputs
+        .iter()
+        .zip(targets)
+        .map(|(output, target)| each(output - target));
+    let mut sum = 0.0;
+    match gradient {
+        None => errors.for_each(|(loss, _)| sum += f64::from(loss)),
+        Some(gradient) => {
+            let weight = (1.0 / n) as f32;
+            for ((loss, slope), out) in errors.zip(gradient) {
+                sum += f64::from(loss);
+                *out = slope * weight;
+            }
+        }
+    }
+    sum / n
+}
+
+/// A head of Q quantiles for each target that can never cross, and its pinball loss.
+///
+/// Of the raw outputs z of one target, the middle one is the median (times [`Pinball::with_location_rate`], 1 by default); going
+/// outwards, each quantile lies softplus(z) beyond its neighbour. The loss is the mean over rows, targets and levels of max(τ·e, (τ - 1)·e), e = target - quantile.
+///
+/// ```
+/// let pinball = senti_engine::Pinball::new(&[0.1, 0.5, 0.9]);
+/// let raw = pinball.raw_for(&[-1.0, 0.0, 2.0]);
+/// let mut quantiles = [0.0; 3];
+/// pinball.quantiles(&raw, &mut quantiles);
+/// assert!((quantiles[2] - 2.0).abs() < 1e-6);
+/// ```
+#[derive(Clone, PartialEq, Debug)]
+pub struct Pinball {
+    levels: Vec<f32>,
+    location_rate: f32,
+}
+
+impl Pinball {
+    /// `raw_for` widens gaps between quantiles that are smaller than this: softplus has no inverse at 0.
+    pub const MIN_GAP: f64 = 1e-6;
+
+    /// Levels between 0 and 1, rising, an odd number of them with 0.5 in the middle.
+    ///
+    /// # Panics
+    /// When the levels are anything else.
+    pub fn new(levels: &[f32]) -> Pinball {
+        assert!(
+            levels.len() % 2 == 1 && levels[levels.len() / 2] == 0.5,
+            "0.5 must be in the middle of an odd number of levels, not {levels:?}"
+        );
+        assert!(
+            levels.len() <= MAX_LEVELS,
+            "at most {MAX_LEVELS} levels, not {}",
+            levels.len()
+        );
+        assert!(
+            levels.windows(2).all(|pair| pair[0] < pair[1]),
+            "levels must rise: {levels:?}"
+        );
+        assert!(
+            levels.iter().all(|&level| 0.0 < level && level < 1.0),
+            "levels must lie between 0 and 1: {levels:?}"
+        );
+        Pinball {
+            levels: levels.to_vec(),
+            location_rate: 1.0,
+        }
+    }
+
+    /// Makes the median `rate` times its raw output, so that it learns `rate` times as fast as the widths: where there is much
+    /// more to know about the spread than about the direction, a small rate keeps the median near its start.
+    ///
+    /// # Panics
+    /// When the rate is not positive.
+    #[must_use]
+    pub fn with_location_rate(self, rate: f32) -> Pinball {
+        assert!(rate > 0.0, "the rate must be positive, not {rate}");
+        Pinball {
+            location_rate: rate,
+            ..self
+        }
+    }
+
+    /// How much of its raw output the median takes.
+    pub fn location_rate(&self) -> f32 {
+        self.location_rate
+    }
+
+    /// The Q levels.
+    pub fn levels(&self) -> &[f32] {
+        &self.levels
+    }
+
+    /// Raw outputs (n, Q) to rising quantiles (n, Q).
+    pub fn quantiles(&self, raw: &[f32], out: &mut [f32]) {
+        let q = self.levels.len();
+        assert_eq!(
+            (raw.len() % q, raw.len()),
+            (0, out.len()),
+            "raw outputs for {q} levels"
+        );
+        for (raw, out) in raw.chunks_exact(q).zip(out.chunks_exact_mut(q)) {
+            let middle = q / 2;
+            out[middle] = self.location_rate * raw[middle];
+            for above in middle + 1..q {
+                out[above] = out[above - 1] + softplus(raw[above]);
+            }
+            for below in (0..middle).rev() {
+                out[below] = out[below + 1] - softplus(raw[below]);
+            }
+        }
+    }
+
+    /// The raw outputs (n, Q) whose quantiles are these (n, Q); gaps below [`Pinball::MIN_GAP`] are widened to it.
+    pub fn raw_for(&self, quantiles: &[f64]) -> Vec<f32> {
+        let q = self.levels.len();
+        assert_eq!(quantiles.len() % q, 0, "quantiles for {q} levels");
+        let mut raw = Vec::with_capacity(quantiles.len());
+        for quantiles in quantiles.chunks_exact(q) {
+            raw.extend((0..q).map(|k| match k.cmp(&(q / 2)) {
+                std::cmp::Ordering::Less => inverse_softplus(quantiles[k + 1] - quantiles[k]),
+                std::cmp::Ordering::Equal => (quantiles[k] / f64::from(self.location_rate)) as f32,
+                std::cmp::Ordering::Greater => inverse_softplus(quantiles[k] - quantiles[k - 1]),
+            }));
+        }
+        raw
+    }
+
+    fn evaluate(&self, raw: &[f32], targets: &[f32], mut gradient: Option<&mut [f32]>) -> f64 {
+        let q = self.levels.len();
+        let middle = q / 2;
+        let weight = (1.0 / raw.len() as f64) as f32;
+        let mut sum = 0.0;
+        for (row, (z, &target)) in raw.chunks_exact(q).zip(targets).enumerate() {
+            // Loss of one quantile and its derivative with respect to that quantile.
+            let mut pinball = |k: usize, quantile: f32| {
+                let (e, level) = (target - quantile, self.levels[k]);
+                sum += f64::from(if e >= 0.0 {
+                    level * e
+                } else {
+                    (level - 1.0) * e
+                });
+                if e >= 0.0 { -level } else { 1.0 - level }
+            };
+            let mut slope = [0.0f32; MAX_LEVELS];
+            let median = self.location_rate * z[middle];
+            slope[middle] = pinball(middle, median);
+            let mut quantile = median;
+            for above in middle + 1..q {
+                quantile += softplus(z[above]);
+                slope[above] = pinball(above, quantile);
+            }
+            quantile = median;
+            for below in (0..middle).rev() {
+                quantile -= softplus(z[below]);
+                slope[below] = pinball(below, quantile);
+            }
+            // A raw output moves its own quantile and all beyond it: sums from the outside in.
+            if let Some(gradient) = gradient.as_deref_mut() {
+                let out = &mut gradient[row * q..][..q];
+                let (mut up, mut down) = (0.0, 0.0);
+                for above in (middle + 1..q).rev() {
+                    up += slope[above];
+                    out[above] = weight * up * sigmoid(z[above]);
+                }
+                for below in 0..middle {
+                    down += slope[below];
+                    out[below] = -weight * down * sigmoid(z[below]);
+                }
+                out[middle] = weight * self.location_rate * (up + down + slope[middle]);
+            }
+        }
+        sum / raw.len() as f64
+    }
+}
+
+/// Room for the slopes of one target.
+const MAX_LEVELS: usize = 256;
+
+/// ln(1 + eˣ) without overflow.
+fn softplus(x: f32) -> f32 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+fn inverse_softplus(gap: f64) -> f32 {
+    let gap = gap.max(Pinball::MIN_GAP);
+    (gap + (-(-gap).exp_m1()).ln()) as f32
+}

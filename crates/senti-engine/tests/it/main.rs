@@ -1,0 +1,16 @@
+//! Tests of the engine, one module for each thing.
+
+// A test may fail by panicking, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
+mod allocation;
+mod bits;
+mod cases;
+mod goldens;
+mod gradients;
+mod initialise;
+mod losses;
+mod random;
+mod reference;
+mod ridge;
+mod schedule;

@@ -1,0 +1,196 @@
+//! What `train --output DIR` and `predict --output DIR` leave behind.
+//!
+//! In come the outcome of a training or a forecast; out go the files of the table [`OUTPUTS`]. They are made in a hidden folder
+//! inside DIR and take their places when all of them are complete: a failure leaves what stood there before. Names and columns are a
+//! public interface. Nothing is printed here.
+
+mod documents;
+mod figures;
+mod recorder;
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+use senti::artifact::Artifact;
+use senti::forecast::Forecast;
+use senti::{Outcome, Result, Table};
+
+use crate::atomic::Stage;
+use crate::plots::{self, Scene};
+use crate::registry::Entry;
+
+pub use documents::forecast_value;
+pub use figures::{date, number};
+pub use recorder::Recorder;
+
+/// What there is to write about.
+#[derive(Clone, Copy)]
+pub struct Results<'a> {
+    /// The forecast from the last candle.
+    pub forecast: &'a Forecast,
+    /// The rows that it was made from.
+    pub table: &'a Table,
+    /// What a training adds.
+    pub training: Option<Training<'a>>,
+}
+
+/// What only a training knows.
+#[derive(Clone, Copy)]
+pub struct Training<'a> {
+    /// The trained model.
+    pub artifact: &'a Artifact,
+    /// What was seen while it ran.
+    pub recorder: &'a Recorder,
+    /// Where the model was registered, if it was.
+    pub entry: Option<&'a Entry>,
+}
+
+/// How an output comes about.
+#[derive(Clone, Copy)]
+pub enum Make {
+    /// A file written in one go; `None` where there is nothing to say.
+    File(fn(&Results<'_>) -> Result<Option<Vec<u8>>>),
+    /// Written by the [`Recorder`] while the test windows come in.
+    Streamed,
+    /// A picture, as `<name>.svg` and `<name>.png`; `None` where there is nothing to draw.
+    Plot(fn(&Results<'_>) -> Option<Scene>),
+}
+
+/// A row of [`OUTPUTS`].
+#[derive(Clone, Copy)]
+pub struct Output {
+    /// File name; without ending for a picture.
+    pub name: &'static str,
+    /// `predict` writes it, too.
+    pub predict: bool,
+    /// What it tells.
+    pub about: &'static str,
+    /// How it is made.
+    pub make: Make,
+}
+
+/// Everything that is written. `train` writes all rows.
+pub const OUTPUTS: &[Output] = &[
+    Output {
+        name: "forecast.csv",
+        predict: true,
+        about: "the forecast: one line a step, with point and 19 quantiles",
+        make: Make::File(tables::forecast),
+    },
+    Output {
+        name: "forecast.json",
+        predict: true,
+        about: "the same, with the last close and unrounded",
+        make: Make::File(documents::forecast),
+    },
+    Output {
+        name: "metrics.json",
+        predict: false,
+        about: "scores of model and naive on the test part, overall and by step, and what they were measured on",
+        make: Make::File(documents::metrics),
+    },
+    Output {
+        name: "predictions.csv",
+        predict: false,
+        about: "every test window: what was forecast and what came true",
+        make: Make::Streamed,
+    },
+    Output {
+        name: "history.csv",
+        predict: false,
+        about: "losses, learning rate and seconds of every epoch",
+        make: Make::File(tables::history),
+    },
+    Output {
+        name: "forecast",
+        predict: true,
+        about: "recent prices and the forecast fan",
+        make: Make::Plot(plots::forecast),
+    },
+    Output {
+        name: "predictions",
+        predict: false,
+        about: "forecast moves against actual moves, and the error beside the naive forecast's over time",
+        make: Make::Plot(plots::predictions),
+    },
+    Output {
+        name: "error_by_step",
+        predict: false,
+        about: "error relative to the naive forecast and coverage of the intervals, by step",
+        make: Make::Plot(plots::error_by_step),
+    },
+    Output {
+        name: "history",
+        predict: false,
+        about: "training and validation loss by epoch",
+        make: Make::Plot(plots::history),
+    },
+];
+
+/// Writes everything that a training leaves in `dir` and returns the paths, sorted.
+///
+/// `recorder` was made for the same folder with [`Recorder::new`] and has seen every event.
+pub fn write_training(
+    dir: &Path,
+    outcome: &Outcome,
+    table: &Table,
+    mut recorder: Recorder,
+    entry: Option<&Entry>,
+    no_plot: bool,
+) -> Result<Vec<PathBuf>> {
+    let streamed = recorder.finish()?;
+    let stage = match streamed {
+        Some(stage) => stage,
+        None => Stage::create(dir)?,
+    };
+    let results = Results {
+        forecast: &outcome.forecast,
+        table,
+        training: Some(Training {
+            artifact: &outcome.artifact,
+            recorder: &recorder,
+            entry,
+        }),
+    };
+    write(dir, stage, &results, no_plot)
+}
+
+/// Writes everything that a forecast leaves in `dir` and returns the paths, sorted.
+pub fn write_forecast(
+    dir: &Path,
+    forecast: &Forecast,
+    table: &Table,
+    no_plot: bool,
+) -> Result<Vec<PathBuf>> {
+    let results = Results {
+        forecast,
+        table,
+        training: None,
+    };
+    write(dir, Stage::create(dir)?, &results, no_plot)
+}
+
+fn write(dir: &Path, stage: Stage, results: &Results<'_>, no_plot: bool) -> Result<Vec<PathBuf>> {
+    for output in OUTPUTS {
+        if results.training.is_none() && !output.predict {
+            continue;
+        }
+        match output.make {
+            Make::Streamed => {}
+            Make::File(make) => {
+                if let Some(bytes) = make(results)? {
+                    stage.write(output.name, &bytes, dir)?;
+                }
+            }
+            Make::Plot(_) if no_plot => {}
+            Make::Plot(make) => {
+                if let Some(scene) = make(results) {
+                    let name = output.name;
+                    stage.write(&format!("{name}.svg"), scene.to_svg().as_bytes(), dir)?;
+                    stage.write(&format!("{name}.png"), &scene.to_png()?, dir)?;
+                }
+            }
+        }
+    }
+    stage.spread(dir)
+}

@@ -1,0 +1,98 @@
+//! Tensors as safetensors, the format that Python's `safetensors` reads.
+//!
+//! In come tensors; out go bytes, the same for the same tensors; and back. The order of the tensors survives: it stands in the
+//! file's metadata. Nothing here opens a file.
+
+use std::collections::HashMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use senti::artifact::{Tensor, Values};
+use senti::{Error, Result};
+
+/// Metadata key that holds the names in order, as a JSON list. One key only: the format keeps several in random order.
+const ORDER: &str = "tensors";
+
+/// Tensors to bytes.
+pub fn to_bytes(tensors: &[Tensor]) -> Result<Vec<u8>> {
+    let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    let mut seen = std::collections::HashSet::new();
+    if let Some(twice) = names.iter().find(|name| !seen.insert(**name)) {
+        return Err(Error::internal(format!("two tensors are named `{twice}`")));
+    }
+    let raw: Vec<(Dtype, Vec<u8>)> = tensors
+        .iter()
+        .map(|tensor| match &tensor.values {
+            Values::F32(values) => (Dtype::F32, little_endian(values, f32::to_le_bytes)),
+            Values::F64(values) => (Dtype::F64, little_endian(values, f64::to_le_bytes)),
+        })
+        .collect();
+    let wrong = |cause: safetensors::SafeTensorError| {
+        Error::internal("a tensor's shape does not fit its values").because(cause)
+    };
+    let mut views = Vec::with_capacity(tensors.len());
+    for (tensor, (dtype, bytes)) in tensors.iter().zip(&raw) {
+        let view = TensorView::new(*dtype, tensor.shape.clone(), bytes).map_err(wrong)?;
+        views.push((tensor.name.as_str(), view));
+    }
+    let order = serde_json::to_string(&names)
+        .map_err(|cause| Error::internal("names cannot be written").because(cause))?;
+    serialize(views, Some(HashMap::from([(ORDER.to_string(), order)]))).map_err(wrong)
+}
+
+fn little_endian<T: Copy, const N: usize>(values: &[T], bytes: fn(T) -> [u8; N]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(values.len() * N);
+    for value in values {
+        out.extend_from_slice(&bytes(*value));
+    }
+    out
+}
+
+/// Bytes to tensors; the error says what is wrong, the caller adds which file.
+pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Tensor>, String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|cause| cause.to_string())?;
+    let file = SafeTensors::deserialize(bytes).map_err(|cause| cause.to_string())?;
+    let names: Vec<String> = match header.metadata().as_ref().and_then(|map| map.get(ORDER)) {
+        Some(order) => serde_json::from_str(order).map_err(|cause| cause.to_string())?,
+        None => {
+            let mut names: Vec<_> = file.names().into_iter().map(str::to_string).collect();
+            names.sort();
+            names
+        }
+    };
+    if names.len() != file.len() {
+        return Err(format!(
+            "it names {} tensors and holds {}",
+            names.len(),
+            file.len()
+        ));
+    }
+    names
+        .into_iter()
+        .map(|name| {
+            let view = file.tensor(&name).map_err(|cause| cause.to_string())?;
+            let data = view.data();
+            let values = match view.dtype() {
+                Dtype::F32 => Values::F32(
+                    data.as_chunks()
+                        .0
+                        .iter()
+                        .map(|b| f32::from_le_bytes(*b))
+                        .collect(),
+                ),
+                Dtype::F64 => Values::F64(
+                    data.as_chunks()
+                        .0
+                        .iter()
+                        .map(|b| f64::from_le_bytes(*b))
+                        .collect(),
+                ),
+                other => return Err(format!("tensor `{name}` is {other:?}, wanted F32 or F64")),
+            };
+            Ok(Tensor {
+                shape: view.shape().to_vec(),
+                name,
+                values,
+            })
+        })
+        .collect()
+}

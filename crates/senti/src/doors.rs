@@ -1,0 +1,371 @@
+//! The doors: what every face calls, so that the command line, the service and Python give the same numbers.
+//!
+//! In come a table and a plan (or an artifact); out go an artifact and a forecast. Nothing here keeps anything between calls.
+
+use std::ops::Range;
+
+use senti_engine::Simd;
+
+use crate::artifact::{
+    Artifact, ColumnRecord, DataRecord, FORMAT, Manifest, PartRecord, State, StateManifest,
+};
+use crate::calibrate::Calibrator;
+use crate::evaluation;
+use crate::features::{FeatureOptions, FeatureSet};
+use crate::forecast::{Forecast, ForecastRow, Predictions};
+use crate::matrix::Matrix;
+use crate::models::{self, Fitted, Job, Learned};
+use crate::observe::{Event, Observer, Sizes};
+use crate::plan::{LEVELS, Plan, Target};
+use crate::prepare::Preparation;
+use crate::split::{Split, split};
+use crate::table::{Role, Table};
+use crate::windows::{self, Origins, Windows};
+use crate::{Error, Result};
+
+/// The machine's part: it changes the speed, and (the instruction set only) the last bits.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// Threads to compute with, at least 1.
+    pub threads: usize,
+    /// Instruction set of the engine.
+    pub simd: Simd,
+}
+
+/// What the source says of the data; kept in the artifact.
+#[derive(Clone, Debug)]
+pub struct Provenance {
+    /// What the source calls itself.
+    pub source: String,
+    /// SHA-256 of the table in hexadecimal.
+    pub digest: String,
+    /// Version of the program.
+    pub code_version: String,
+}
+
+/// What [`fit`] gives.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The trained model.
+    pub artifact: Artifact,
+    /// The forecast from the last closed candle.
+    pub forecast: Forecast,
+}
+
+/// Features beyond the window and their warm-up that a forecast looks at: exponential features have faded by then.
+const FADE: usize = 1_000;
+
+/// Learns a model from a table, evaluates it on windows it never saw and forecasts from the last candle.
+///
+/// A run resumed from a [`State`] ends with the same bits as an undisturbed one.
+pub fn fit(
+    table: &Table,
+    plan: &Plan,
+    provenance: &Provenance,
+    machine: Machine,
+    resume: Option<&State>,
+    observe: &mut Observer<'_>,
+) -> Result<Outcome> {
+    let state = StateManifest {
+        format: FORMAT,
+        code_version: provenance.code_version.clone(),
+        simd: machine.simd.name().into(),
+        plan: plan.clone(),
+        digest: provenance.digest.clone(),
+        epochs_done: 0,
+        progress: serde_json::Value::Null,
+        history: Vec::new(),
+    };
+    if let Some(resume) = resume {
+        agrees(&resume.manifest, &state)?;
+    }
+
+    let (features, matrix) = learn_features(table, plan)?;
+    let all = Windows::new(table, &matrix, plan.input_seq_length, plan.forecast_horizon);
+    let parts = split(all.origins(), plan)?;
+    let mut preparation = Preparation::fit(&matrix, parts.train.past_rows(plan.input_seq_length))?;
+    for (column, group) in features.groups().iter().enumerate() {
+        // a level that trends leaves the training bounds for good: winsorised, every later row would look the same
+        if *group == "level" {
+            preparation.unbind(column);
+        }
+    }
+    let sizes = Sizes {
+        train_windows: parts.train.len(),
+        valid_windows: parts.valid.len(),
+        calibration_windows: parts.calibration.len(),
+        test_windows: parts.test.len(),
+        features: matrix.n_columns(),
+        rows: matrix.n_rows(),
+        matrix_bytes: matrix.n_rows() * matrix.n_columns() * size_of::<f64>(),
+    };
+    let notes: Vec<String> = features
+        .dropped()
+        .iter()
+        .map(|dropped| format!("`{}` is no feature: {}", dropped.name, dropped.reason))
+        .collect();
+    observe(Event::Prepared {
+        sizes: &sizes,
+        notes: &notes,
+    });
+
+    let job = |train: Origins, valid: Origins| Job {
+        plan,
+        machine,
+        preparation: &preparation,
+        train: all.part(train),
+        valid: all.part(valid),
+        resume,
+        state: &state,
+    };
+    let Learned {
+        mut fitted,
+        history,
+        best_epoch,
+    } = (models::find(&plan.model_type)?.fit)(
+        &job(parts.train.clone(), parts.valid.clone()),
+        observe,
+    )?;
+
+    let mut calibrator = Calibrator::new(&LEVELS, plan.forecast_horizon, parts.calibration.len());
+    evaluation::walk(
+        &all.part(parts.calibration.clone()),
+        fitted.as_mut(),
+        &preparation,
+        &mut |case| {
+            calibrator.add(case.predictions, case.actual);
+            Ok(())
+        },
+    )?;
+    let calibration = calibrator.finish();
+
+    // the naive forecast may know every move that ended before the test part
+    let known = all
+        .origins()
+        .within(0..before(&parts.test, plan.forecast_horizon));
+    let mut naive = models::naive(&job(known, parts.valid.clone()), observe)?;
+    let evaluation = evaluation::evaluate(
+        &all.part(parts.test.clone()),
+        fitted.as_mut(),
+        naive.as_mut(),
+        &preparation,
+        &calibration,
+        mean_move(table, &parts.train),
+        table.calendar().step(),
+        observe,
+    )?;
+
+    let manifest = Manifest {
+        format: FORMAT,
+        code_version: provenance.code_version.clone(),
+        simd: machine.simd.name().into(),
+        plan: plan.clone(),
+        data: DataRecord {
+            source: provenance.source.clone(),
+            digest: provenance.digest.clone(),
+            rows: table.n_rows(),
+            first: table.time()[0],
+            last: table.time()[table.n_rows() - 1],
+            step: table.calendar().step(),
+            columns: table
+                .columns()
+                .iter()
+                .map(|c| ColumnRecord {
+                    name: c.name.clone(),
+                    role: c.role,
+                })
+                .collect(),
+        },
+        target_column: target_name(table).to_owned(),
+        split: records(table, &parts),
+        sizes,
+        features,
+        preparation,
+        model: fitted.record(),
+        calibration,
+        evaluation,
+        history,
+        best_epoch,
+    };
+    let artifact = Artifact {
+        manifest,
+        tensors: fitted.tensors(),
+    };
+    let forecast = forecast_with(&artifact.manifest, fitted.as_mut(), table)?;
+    observe(Event::Finished(&artifact));
+    Ok(Outcome { artifact, forecast })
+}
+
+/// Forecasts from the last candle of a table with a trained model alone.
+pub fn forecast(artifact: &Artifact, table: &Table, machine: Machine) -> Result<Forecast> {
+    let manifest = &artifact.manifest;
+    let mut fitted =
+        (models::find(&manifest.plan.model_type)?.load)(manifest, &artifact.tensors, machine)?;
+    forecast_with(manifest, fitted.as_mut(), table)
+}
+
+fn forecast_with(manifest: &Manifest, fitted: &mut dyn Fitted, table: &Table) -> Result<Forecast> {
+    let plan = &manifest.plan;
+    let (found, wanted) = (table.calendar().step(), manifest.data.step);
+    if found != wanted {
+        return Err(Error::data(format!(
+            "a step of these rows is `{}`, of the model `{}`",
+            crate::calendar::step_name(found),
+            crate::calendar::step_name(wanted)
+        ))
+        .hint("give rows of the model's step, or train a model on these"));
+    }
+    let needed = plan.input_seq_length + manifest.features.warm_up();
+    let recent = table.since(table.n_rows().saturating_sub(needed + FADE));
+    let matrix = manifest.features.compute(&recent)?;
+    let Some(window) = windows::last(&recent, &matrix, plan.input_seq_length) else {
+        let segment = table.segments().last().map_or(0, |segment| segment.len());
+        if segment >= needed {
+            return Err(Error::data(format!(
+                "the last {} rows have blank cells",
+                plan.input_seq_length
+            ))
+            .hint("fill the columns that the model was trained with (`senti-ai models show`)"));
+        }
+        return Err(Error::data(format!(
+            "{segment} rows without a long gap are too few to forecast from, wanted {needed}"
+        ))
+        .hint("give more rows before the last one"));
+    };
+
+    let mut predictions = Predictions::new(1, plan.forecast_horizon, LEVELS.len());
+    fitted.predict(&[window], &manifest.preparation, &mut predictions)?;
+    manifest.calibration.apply(&mut predictions);
+    let rows = (0..plan.forecast_horizon).map(|step| ForecastRow {
+        step: step + 1,
+        time: table.calendar().after(window.time(), step + 1),
+        point: predictions.point[step],
+        quantiles: predictions.quantiles[step * LEVELS.len()..][..LEVELS.len()].to_vec(),
+    });
+    Ok(Forecast {
+        target: target_name(table).to_owned(),
+        origin: window.time(),
+        last_close: window.last_close(),
+        step: found,
+        levels: LEVELS.to_vec(),
+        rows: rows.collect(),
+    })
+}
+
+/// A checkpoint may only be taken up by the same code, data and plan; the number of epochs may differ.
+fn agrees(found: &StateManifest, wanted: &StateManifest) -> Result<()> {
+    let refuse = |what: &str, found: &str, wanted: &str| {
+        Err(Error::plan(format!(
+            "the checkpoint's {what} is {found}, now it is {wanted}"
+        ))
+        .hint("give the same data and options as before, or train without `--resume`"))
+    };
+    if found.digest != wanted.digest {
+        return refuse("data digest", &found.digest, &wanted.digest);
+    }
+    if found.code_version != wanted.code_version {
+        return refuse("program version", &found.code_version, &wanted.code_version);
+    }
+    if found.simd != wanted.simd {
+        return refuse("instruction set", &found.simd, &wanted.simd);
+    }
+    let as_map = |plan: &Plan| serde_json::to_value(plan.draft()).unwrap_or_default();
+    let (found, wanted) = (as_map(&found.plan), as_map(&wanted.plan));
+    for (name, wanted) in wanted.as_object().into_iter().flatten() {
+        if name != "epochs" && found.get(name) != Some(wanted) {
+            let found = found
+                .get(name)
+                .map_or("missing".to_owned(), ToString::to_string);
+            return refuse(&format!("`{name}`"), &found, &wanted.to_string());
+        }
+    }
+    Ok(())
+}
+
+/// Learns which features there are, on rows that are certainly training rows, and computes them for all rows.
+///
+/// Where training ends is known only once the windows are, and they depend on the features. So the forms are learned on rows that
+/// should lie before the end of training, and again on fewer if they turn out not to.
+fn learn_features(table: &Table, plan: &Plan) -> Result<(FeatureSet, Matrix)> {
+    let (past, ahead) = (plan.input_seq_length, plan.forecast_horizon);
+    let rows = table.n_rows();
+    if rows < past + ahead {
+        return Err(Error::data(format!(
+            "{rows} rows cannot make a window of {past} past and {ahead} ahead"
+        ))
+        .hint(format!(
+            "give at least {} rows, or lower `--input_seq_length` or `--forecast_horizon`",
+            past + ahead
+        )));
+    }
+    let share = 1.0 - plan.valid_share - plan.calibration_share - plan.test_share;
+    let options = FeatureOptions {
+        levels: plan.target == Target::Price,
+    };
+    let mut end = ((share * rows.saturating_sub(4 * ahead) as f64) as usize).max(2);
+    loop {
+        let features = FeatureSet::learn(table, 0..end, &options)?;
+        let matrix = features.compute(table)?;
+        let origins = Windows::new(table, &matrix, past, ahead).origins().clone();
+        if origins.is_empty() {
+            let longest = table.segments().iter().map(Range::len).max().unwrap_or(0);
+            let needed = past + ahead + features.warm_up();
+            return Err(Error::data(format!(
+                "{longest} rows without a long gap cannot make a window of {past} past and {ahead} ahead behind {} rows of warm-up",
+                features.warm_up()
+            ))
+            .hint(format!("give at least {needed} rows, or lower `--input_seq_length` or `--forecast_horizon`")));
+        }
+        let train_end = split(&origins, plan)?.train.last().map_or(0, |row| row + 1);
+        if end <= train_end {
+            return Ok((features, matrix));
+        }
+        end = train_end;
+    }
+}
+
+/// Row before which a window must lie so that its last label is known at the first origin of `part`.
+fn before(part: &Origins, horizon: usize) -> usize {
+    part.first().unwrap_or(0).saturating_sub(horizon)
+}
+
+/// Mean absolute move of one step on the training rows: the unit of MASE.
+fn mean_move(table: &Table, train: &Origins) -> f64 {
+    let end = train.last().map_or(0, |row| row + 1);
+    let (mut sum, mut moves) = (0.0, 0);
+    for segment in table.segments() {
+        let close = &table.close()[segment.start.min(end)..segment.end.min(end)];
+        for pair in close.windows(2) {
+            sum += (pair[1] - pair[0]).abs();
+            moves += 1;
+        }
+    }
+    if moves == 0 {
+        0.0
+    } else {
+        sum / f64::from(moves)
+    }
+}
+
+fn target_name(table: &Table) -> &str {
+    table
+        .role(Role::Close)
+        .map_or("close", |column| &column.name)
+}
+
+fn records(table: &Table, parts: &Split) -> Vec<PartRecord> {
+    [
+        ("train", &parts.train),
+        ("valid", &parts.valid),
+        ("calibration", &parts.calibration),
+        ("test", &parts.test),
+    ]
+    .into_iter()
+    .map(|(part, origins)| PartRecord {
+        part: part.into(),
+        windows: origins.len(),
+        first_origin: table.time()[origins.first().unwrap_or(0)],
+        last_origin: table.time()[origins.last().unwrap_or(0)],
+    })
+    .collect()
+}

@@ -1,0 +1,225 @@
+//! Ridge regression on the flattened window, one direct equation for each step ahead. The penalty is the one with the smallest
+//! squared error on the validation windows; the quantiles are those of the validation residuals.
+
+use senti_engine::ridge::{Gram, Ridge};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::target::{SAMPLE, Target, empirical};
+use super::{Fitted, Job, Learned, find_tensor};
+use crate::artifact::{Manifest, Tensor, Values};
+use crate::doors::Machine;
+use crate::forecast::Predictions;
+use crate::observe::Observer;
+use crate::plan::LEVELS;
+use crate::prepare::Preparation;
+use crate::windows::{Window, Windows};
+use crate::{Error, Result};
+
+/// Penalties tried, in units of the number of training windows: from hardly any to "the mean move".
+const PENALTIES: [f64; 9] = [1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5];
+
+struct Basic {
+    target: Target,
+    ridge: Ridge,
+    /// Penalty chosen.
+    alpha: f64,
+    /// Quantiles of the encoded residuals: (H, Q).
+    residuals: Vec<f64>,
+    row: Vec<f64>,
+    narrow: Vec<f32>,
+    encoded: Vec<f64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    target: Target,
+    alpha: f64,
+    residuals: Vec<f64>,
+}
+
+impl Basic {
+    fn new(target: Target, ridge: Ridge, alpha: f64, residuals: Vec<f64>) -> Self {
+        let horizon = target.horizon();
+        Self {
+            target,
+            ridge,
+            alpha,
+            residuals,
+            row: Vec::new(),
+            narrow: Vec::new(),
+            encoded: vec![0.0; horizon],
+        }
+    }
+
+    /// Encoded point forecast of one window, left in `encoded`.
+    fn encode(&mut self, window: Window<'_>, preparation: &Preparation) {
+        flatten(window, preparation, &mut self.narrow, &mut self.row);
+        self.ridge.predict(&self.row, &mut self.encoded);
+    }
+}
+
+/// Prepared features of a window, oldest row first: (T, F) as one row.
+fn flatten(
+    window: Window<'_>,
+    preparation: &Preparation,
+    narrow: &mut Vec<f32>,
+    row: &mut Vec<f64>,
+) {
+    row.clear();
+    for features in window.past() {
+        narrow.resize(features.len(), 0.0);
+        preparation.apply(features, narrow);
+        row.extend(narrow.iter().map(|&value| f64::from(value)));
+    }
+}
+
+/// Every `stride`-th window, so that at most [`SAMPLE`] are looked at.
+fn thinned<'a>(windows: &'a Windows<'_>) -> impl Iterator<Item = usize> + use<'a> {
+    (0..windows.len()).step_by(windows.len().div_ceil(SAMPLE).max(1))
+}
+
+pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned> {
+    let horizon = job.train.horizon();
+    let target = Target::learn(job.plan.target, &job.train);
+    let width = job.train.steps() * job.train.n_features();
+    let mut gram = Gram::new(width, horizon);
+    let (mut narrow, mut row, mut encoded) = (Vec::new(), Vec::new(), vec![0.0; horizon]);
+    for labelled in job.train.iter() {
+        let window = labelled.window();
+        flatten(window, job.preparation, &mut narrow, &mut row);
+        for (step, (encoded, &close)) in encoded.iter_mut().zip(labelled.future()).enumerate() {
+            *encoded = target.encode(step, window.last_close(), close);
+        }
+        gram.add_row(&row, &encoded);
+    }
+
+    let mut best: Option<(f64, Basic)> = None;
+    for penalty in PENALTIES {
+        let alpha = penalty * job.train.len() as f64;
+        let Ok(ridge) = gram.solve(alpha) else {
+            continue;
+        };
+        let mut candidate = Basic::new(target.clone(), ridge, alpha, Vec::new());
+        let mut squares = 0.0;
+        for position in thinned(&job.valid) {
+            let labelled = job.valid.get(position);
+            let last_close = labelled.window().last_close();
+            candidate.encode(labelled.window(), job.preparation);
+            for (step, &close) in labelled.future().iter().enumerate() {
+                squares +=
+                    (target.encode(step, last_close, close) - candidate.encoded[step]).powi(2);
+            }
+        }
+        if squares.is_finite() && best.as_ref().is_none_or(|(least, _)| squares < *least) {
+            best = Some((squares, candidate));
+        }
+    }
+    let Some((_, mut fitted)) = best else {
+        return Err(Error::data("no penalty gives a finite ridge regression")
+            .hint("look for absurd values in the columns"));
+    };
+
+    let mut residuals = vec![Vec::new(); horizon];
+    for position in thinned(&job.valid) {
+        let labelled = job.valid.get(position);
+        fitted.encode(labelled.window(), job.preparation);
+        for (step, &close) in labelled.future().iter().enumerate() {
+            residuals[step].push(
+                target.encode(step, labelled.window().last_close(), close) - fitted.encoded[step],
+            );
+        }
+    }
+    fitted.residuals = empirical(&mut residuals, &LEVELS);
+    Ok(Learned {
+        fitted: Box::new(fitted),
+        history: Vec::new(),
+        best_epoch: 0,
+    })
+}
+
+pub(super) fn load(
+    manifest: &Manifest,
+    tensors: &[Tensor],
+    _machine: Machine,
+) -> Result<Box<dyn Fitted>> {
+    let record: Record = serde_json::from_value(manifest.model.clone()).map_err(|cause| {
+        Error::data("the artifact's record of the basic model cannot be read").because(cause)
+    })?;
+    let values = |name: &str, wanted: usize| match &find_tensor(tensors, name)?.values {
+        Values::F64(values) if values.len() == wanted => Ok(values.clone()),
+        _ => Err(Error::data(format!(
+            "the artifact's tensor `{name}` does not hold {wanted} double precision numbers"
+        ))),
+    };
+    let horizon = record.target.horizon();
+    let width = manifest.plan.input_seq_length * manifest.features.names().len();
+    let ridge = Ridge {
+        coefficients: values("coefficients", width * horizon)?,
+        intercept: values("intercept", horizon)?,
+    };
+    if record.residuals.len() != horizon * LEVELS.len() {
+        return Err(Error::data(format!(
+            "the artifact's record holds {} residual quantiles, wanted {}",
+            record.residuals.len(),
+            horizon * LEVELS.len()
+        )));
+    }
+    Ok(Box::new(Basic::new(
+        record.target,
+        ridge,
+        record.alpha,
+        record.residuals,
+    )))
+}
+
+impl Fitted for Basic {
+    fn predict(
+        &mut self,
+        windows: &[Window<'_>],
+        preparation: &Preparation,
+        out: &mut Predictions,
+    ) -> Result<()> {
+        let levels = out.n_levels;
+        for (n, &window) in windows.iter().enumerate() {
+            let last_close = window.last_close();
+            self.encode(window, preparation);
+            for step in 0..out.horizon {
+                let cell = n * out.horizon + step;
+                let point = self.encoded[step];
+                out.point[cell] = self.target.decode(step, last_close, point);
+                for level in 0..levels {
+                    let residual = self.residuals[step * levels + level];
+                    out.quantiles[cell * levels + level] =
+                        self.target.decode(step, last_close, point + residual);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&self) -> Value {
+        let record = Record {
+            target: self.target.clone(),
+            alpha: self.alpha,
+            residuals: self.residuals.clone(),
+        };
+        serde_json::to_value(record).unwrap_or(Value::Null)
+    }
+
+    fn tensors(&self) -> Vec<Tensor> {
+        let horizon = self.target.horizon();
+        vec![
+            Tensor {
+                name: "coefficients".into(),
+                shape: vec![self.ridge.coefficients.len() / horizon, horizon],
+                values: Values::F64(self.ridge.coefficients.clone()),
+            },
+            Tensor {
+                name: "intercept".into(),
+                shape: vec![horizon],
+                values: Values::F64(self.ridge.intercept.clone()),
+            },
+        ]
+    }
+}

@@ -1,0 +1,141 @@
+//! The models a user can choose from, and what each of them must do.
+//!
+//! In come windows (the past, and while training the future); out come prices: a point and a quantile for every step and level.
+//! Before and after learning are two types: [`Model`] can only fit or load, [`Fitted`] can only predict.
+
+use serde_json::Value;
+
+use crate::artifact::{Manifest, State, StateManifest, Tensor};
+use crate::doors::Machine;
+use crate::forecast::Predictions;
+use crate::observe::{EpochRecord, Observer};
+use crate::plan::Plan;
+use crate::prepare::Preparation;
+use crate::windows::{Window, Windows};
+use crate::{Error, Result};
+
+mod basic;
+mod lstm;
+mod naive;
+pub mod target;
+
+/// Windows that a model predicts at once, at most.
+pub const CHUNK: usize = 512;
+
+/// Brings a model back from an artifact's manifest and tensors.
+pub type Load = fn(&Manifest, &[Tensor], Machine) -> Result<Box<dyn Fitted>>;
+
+/// A row of [`MODELS`].
+pub struct Model {
+    /// Name as the user types it.
+    pub name: &'static str,
+    /// One line for the help.
+    pub help: &'static str,
+    /// Can the user train it? The naive forecast is only ever beside another model.
+    pub trains: bool,
+    /// Learns from windows.
+    pub fit: fn(&Job<'_>, &mut Observer<'_>) -> Result<Learned>,
+    /// Comes back from an artifact.
+    pub load: Load,
+}
+
+/// Every model.
+pub const MODELS: &[Model] = &[
+    Model {
+        name: "lstm",
+        help: "bidirectional LSTM with a quantile head that starts as the distribution of past moves",
+        trains: true,
+        fit: lstm::fit,
+        load: lstm::load,
+    },
+    Model {
+        name: "basic",
+        help: "ridge regression on the flattened window, one direct equation for each step ahead",
+        trains: true,
+        fit: basic::fit,
+        load: basic::load,
+    },
+    Model {
+        name: "naive",
+        help: "the last close, with the quantiles of past moves",
+        trains: false,
+        fit: naive::fit,
+        load: naive::load,
+    },
+];
+
+/// The trainable model of this name.
+pub fn find(name: &str) -> Result<&'static Model> {
+    MODELS
+        .iter()
+        .find(|model| model.trains && model.name == name)
+        .ok_or_else(|| {
+            let names: Vec<_> = MODELS
+                .iter()
+                .filter(|model| model.trains)
+                .map(|model| format!("`{}`", model.name))
+                .collect();
+            Error::input(format!(
+                "`model_type` is `{name}`, wanted {}",
+                names.join(" or ")
+            ))
+        })
+}
+
+/// The naive forecast, learned from the job's training windows.
+pub(crate) fn naive(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Box<dyn Fitted>> {
+    naive::fit(job, observe).map(|learned| learned.fitted)
+}
+
+/// What a model learns from.
+pub struct Job<'a> {
+    /// The choices.
+    pub plan: &'a Plan,
+    /// Threads and instruction set.
+    pub machine: Machine,
+    /// Winsorisation and scaling, learned on the training rows.
+    pub preparation: &'a Preparation,
+    /// Windows to learn from.
+    pub train: Windows<'a>,
+    /// Windows to stop by.
+    pub valid: Windows<'a>,
+    /// Where to go on.
+    pub resume: Option<&'a State>,
+    /// What a checkpoint says of itself; the model fills in its own part.
+    pub state: &'a StateManifest,
+}
+
+/// What fitting gives.
+pub struct Learned {
+    /// The model, ready to predict.
+    pub fitted: Box<dyn Fitted>,
+    /// One record an epoch; empty for a model without epochs.
+    pub history: Vec<EpochRecord>,
+    /// Epoch whose weights were kept; 0 is the untrained model.
+    pub best_epoch: usize,
+}
+
+/// A model that has learned.
+pub trait Fitted {
+    /// Forecasts the windows (at most [`CHUNK`]) into `out`, which has room for them: prices, quantiles never decreasing.
+    fn predict(
+        &mut self,
+        windows: &[Window<'_>],
+        preparation: &Preparation,
+        out: &mut Predictions,
+    ) -> Result<()>;
+
+    /// What it keeps beside its tensors.
+    fn record(&self) -> Value;
+
+    /// Its weights.
+    fn tensors(&self) -> Vec<Tensor>;
+}
+
+/// The tensor of this name, for a model that is loaded.
+fn find_tensor<'t>(tensors: &'t [Tensor], name: &str) -> Result<&'t Tensor> {
+    tensors
+        .iter()
+        .find(|tensor| tensor.name == name)
+        .ok_or_else(|| Error::data(format!("the artifact has no tensor `{name}`")))
+}

@@ -1,0 +1,327 @@
+//! Windows: views of the past that a model may see, and of the future that only training and scoring may see.
+//!
+//! In come a feature matrix, the closes and the segments of a table; out go [`Window`]s. Nothing is copied: a window is two
+//! references and a row number, so memory does not grow with the sequence length. Looking ahead has no word on [`Window`]; only
+//! [`Windows`], which is made for training and scoring, hands out [`Labelled`] windows.
+
+use std::ops::Range;
+
+use crate::matrix::Matrix;
+use crate::table::{Table, Time};
+
+/// What windows look at: features and closes of one table, and the shape of a window.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    matrix: &'a Matrix,
+    close: &'a [f64],
+    time: &'a [Time],
+    /// Past rows of a window (T).
+    steps: usize,
+}
+
+/// The past of one origin. The origin is the last row that may be seen.
+#[derive(Clone, Copy)]
+pub struct Window<'a> {
+    view: View<'a>,
+    origin: usize,
+}
+
+impl<'a> Window<'a> {
+    /// Feature rows up to and including the origin: T rows, oldest first.
+    pub fn past(&self) -> impl ExactSizeIterator<Item = &'a [f64]> + use<'a> {
+        let matrix = self.view.matrix;
+        (self.origin + 1 - self.view.steps..self.origin + 1).map(move |row| matrix.row(row))
+    }
+
+    /// Closes up to and including the origin.
+    pub fn history(&self) -> &'a [f64] {
+        &self.view.close[..=self.origin]
+    }
+
+    /// The last known close.
+    pub fn last_close(&self) -> f64 {
+        self.view.close[self.origin]
+    }
+
+    /// Opening time of the last known candle.
+    pub fn time(&self) -> Time {
+        self.view.time[self.origin]
+    }
+
+    /// Row of the origin.
+    pub fn origin(&self) -> usize {
+        self.origin
+    }
+}
+
+/// A window with the closes that came after it.
+#[derive(Clone, Copy)]
+pub struct Labelled<'a> {
+    window: Window<'a>,
+    horizon: usize,
+}
+
+impl<'a> Labelled<'a> {
+    /// What a model may see of it.
+    pub fn window(&self) -> Window<'a> {
+        self.window
+    }
+
+    /// Closes that came true: (H).
+    pub fn future(&self) -> &'a [f64] {
+        &self.window.view.close[self.window.origin + 1..][..self.horizon]
+    }
+
+    /// Opening times of those candles: (H).
+    pub fn future_times(&self) -> &'a [Time] {
+        &self.window.view.time[self.window.origin + 1..][..self.horizon]
+    }
+}
+
+/// Rows at which a window may end, in order: a few runs, not a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origins {
+    runs: Vec<Range<usize>>,
+    /// Number of origins before each run.
+    before: Vec<usize>,
+    len: usize,
+}
+
+impl Origins {
+    /// From runs of rows in rising order.
+    pub fn new(runs: impl IntoIterator<Item = Range<usize>>) -> Self {
+        let mut origins = Self::default();
+        for run in runs {
+            if run.is_empty() {
+                continue;
+            }
+            debug_assert!(
+                origins.runs.last().is_none_or(|last| last.end <= run.start),
+                "runs rise"
+            );
+            origins.before.push(origins.len);
+            origins.len += run.len();
+            origins.runs.push(run);
+        }
+        origins
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// None at all.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Row of the origin at this position.
+    ///
+    /// # Panics
+    /// When the position is not below [`Origins::len`].
+    pub fn row(&self, position: usize) -> usize {
+        assert!(
+            position < self.len,
+            "position {position} of {} origins",
+            self.len
+        );
+        let run = self.before.partition_point(|&before| before <= position) - 1;
+        self.runs[run].start + position - self.before[run]
+    }
+
+    /// The first row.
+    pub fn first(&self) -> Option<usize> {
+        self.runs.first().map(|run| run.start)
+    }
+
+    /// The last row.
+    pub fn last(&self) -> Option<usize> {
+        self.runs.last().map(|run| run.end - 1)
+    }
+
+    /// The runs of rows.
+    pub fn runs(&self) -> &[Range<usize>] {
+        &self.runs
+    }
+
+    /// Those with rows in this range.
+    #[must_use]
+    pub fn within(&self, rows: Range<usize>) -> Self {
+        Self::new(self.runs.iter().map(|run| {
+            run.start.max(rows.start)..run.end.min(rows.end).max(run.start.max(rows.start))
+        }))
+    }
+
+    /// Rows that the windows of these origins look at (the past `steps` of each), merged into runs.
+    pub fn past_rows(&self, steps: usize) -> Vec<Range<usize>> {
+        let mut rows: Vec<Range<usize>> = Vec::new();
+        for run in &self.runs {
+            let start = run.start + 1 - steps;
+            match rows.last_mut() {
+                Some(last) if start <= last.end => last.end = run.end,
+                _ => rows.push(start..run.end),
+            }
+        }
+        rows
+    }
+}
+
+/// Runs of at least `steps` rows with complete features, cut at the segments.
+fn complete_runs(table: &Table, matrix: &Matrix) -> Vec<Range<usize>> {
+    let mut runs = Vec::new();
+    for segment in table.segments() {
+        let mut start = None;
+        for row in segment.clone() {
+            let complete = matrix.row(row).iter().all(|value| value.is_finite());
+            match (complete, start) {
+                (true, None) => start = Some(row),
+                (false, Some(first)) => {
+                    runs.push(first..row);
+                    start = None;
+                }
+                _ => {}
+            }
+        }
+        if let Some(first) = start {
+            runs.push(first..segment.end);
+        }
+    }
+    runs
+}
+
+/// Windows with their futures, for training and scoring.
+#[derive(Clone)]
+pub struct Windows<'a> {
+    view: View<'a>,
+    horizon: usize,
+    origins: Origins,
+}
+
+impl<'a> Windows<'a> {
+    /// Every window of `steps` complete rows with `horizon` closes after it, none across a long gap.
+    pub fn new(table: &'a Table, matrix: &'a Matrix, steps: usize, horizon: usize) -> Self {
+        let segment_end = |row: usize| {
+            let position = table
+                .segments()
+                .partition_point(|segment| segment.end <= row);
+            table.segments()[position].end
+        };
+        let origins = Origins::new(complete_runs(table, matrix).into_iter().filter_map(|run| {
+            let first = run.start + steps - 1;
+            // the future must exist in the same segment, though its features need not be complete
+            let end = run
+                .end
+                .min((segment_end(run.start) + 1).saturating_sub(horizon + 1));
+            (first < end).then_some(first..end)
+        }));
+        Self {
+            view: View {
+                matrix,
+                close: table.close(),
+                time: table.time(),
+                steps,
+            },
+            horizon,
+            origins,
+        }
+    }
+
+    /// The same windows, of these origins only.
+    #[must_use]
+    pub fn part(&self, origins: Origins) -> Self {
+        Self {
+            origins,
+            ..self.clone()
+        }
+    }
+
+    /// Their origins.
+    pub fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.origins.len()
+    }
+
+    /// None at all.
+    pub fn is_empty(&self) -> bool {
+        self.origins.is_empty()
+    }
+
+    /// Steps ahead (H).
+    pub fn horizon(&self) -> usize {
+        self.horizon
+    }
+
+    /// Past rows of a window (T).
+    pub fn steps(&self) -> usize {
+        self.view.steps
+    }
+
+    /// Features of a row (F).
+    pub fn n_features(&self) -> usize {
+        self.view.matrix.n_columns()
+    }
+
+    /// The window at this position.
+    pub fn get(&self, position: usize) -> Labelled<'a> {
+        Labelled {
+            window: Window {
+                view: self.view,
+                origin: self.origins.row(position),
+            },
+            horizon: self.horizon,
+        }
+    }
+
+    /// All of them in order.
+    pub fn iter(&self) -> impl Iterator<Item = Labelled<'a>> + '_ {
+        let (view, horizon) = (self.view, self.horizon);
+        let rows = self.origins.runs().iter().flat_map(Clone::clone);
+        rows.map(move |origin| Labelled {
+            window: Window { view, origin },
+            horizon,
+        })
+    }
+}
+
+/// The window that ends at the last row of a table, if its rows are complete.
+pub fn last<'a>(table: &'a Table, matrix: &'a Matrix, steps: usize) -> Option<Window<'a>> {
+    let end = table.n_rows();
+    let run = complete_runs(table, matrix).pop()?;
+    (run.end == end && run.len() >= steps).then(|| Window {
+        view: View {
+            matrix,
+            close: table.close(),
+            time: table.time(),
+            steps,
+        },
+        origin: end - 1,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_found_by_position() {
+        let origins = Origins::new([3..5, 5..5, 9..12]);
+        let rows: Vec<usize> = (0..origins.len())
+            .map(|position| origins.row(position))
+            .collect();
+        assert_eq!(rows, [3, 4, 9, 10, 11]);
+        assert_eq!(origins.within(4..10), Origins::new([4..5, 9..10]));
+        assert_eq!(origins.within(6..8), Origins::default());
+        assert_eq!((origins.first(), origins.last()), (Some(3), Some(11)));
+    }
+
+    #[test]
+    fn rows_of_the_past_are_merged() {
+        assert_eq!(Origins::new([3..5, 9..12]).past_rows(3), [1..5, 7..12]);
+        assert_eq!(Origins::new([3..5, 6..12]).past_rows(3), [1..12]);
+    }
+}

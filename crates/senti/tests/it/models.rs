@@ -1,0 +1,165 @@
+//! One conformance suite for every model that can be trained.
+
+use senti::doors::fit;
+use senti::models::MODELS;
+use senti::observe::{Event, Next};
+use senti::plan::{Draft, LEVELS};
+use senti::{Outcome, Table, quantiles};
+
+use crate::market::{machine, plan, provenance, rows, small, table};
+
+fn run(table: &Table, draft: Draft) -> senti::Result<Outcome> {
+    fit(
+        table,
+        &draft.check()?,
+        &provenance(),
+        machine(1),
+        None,
+        &mut |_| Next::Continue,
+    )
+}
+
+fn trainable() -> impl Iterator<Item = &'static str> {
+    MODELS
+        .iter()
+        .filter(|model| model.trains)
+        .map(|model| model.name)
+}
+
+#[test]
+fn prices_1024_times_as_high_give_forecasts_1024_times_as_high() {
+    let mut scaled = rows(260, 1);
+    for column in scaled
+        .columns
+        .iter_mut()
+        .filter(|column| !matches!(&*column.name, "volume" | "mood"))
+    {
+        column.values.iter_mut().for_each(|price| *price *= 1024.0);
+    }
+    for model in trainable() {
+        let plain = run(&table(rows(260, 1)), small(model)).unwrap().forecast;
+        let scaled = run(&table(scaled.clone()), small(model)).unwrap().forecast;
+        for (plain, scaled) in plain.rows.iter().zip(&scaled.rows) {
+            assert!(
+                (scaled.point / plain.point / 1024.0 - 1.0).abs() < 1e-9,
+                "{model}: {plain:?} {scaled:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_price_that_never_moves_is_forecast_to_stay() {
+    let mut still = rows(260, 1);
+    for column in still
+        .columns
+        .iter_mut()
+        .filter(|column| !matches!(&*column.name, "volume" | "mood"))
+    {
+        column.values.fill(100.0);
+    }
+    for model in trainable() {
+        for row in run(&table(still.clone()), small(model))
+            .unwrap()
+            .forecast
+            .rows
+        {
+            assert!((row.point - 100.0).abs() < 1.0, "{model}: {row:?}");
+        }
+    }
+}
+
+#[test]
+fn blank_beginnings_of_a_column_cost_windows_not_the_run() {
+    let mut late = rows(300, 2);
+    late.columns.last_mut().unwrap().values[..60].fill(f64::NAN);
+    for model in trainable() {
+        let outcome = run(&table(late.clone()), small(model)).unwrap();
+        assert!(
+            outcome
+                .artifact
+                .manifest
+                .features
+                .names()
+                .iter()
+                .any(|name| name.contains("mood")),
+            "{model}"
+        );
+        let whole = run(&table(rows(300, 2)), small(model)).unwrap();
+        let windows = |outcome: &Outcome| outcome.artifact.manifest.sizes.train_windows;
+        assert!(windows(&outcome) < windows(&whole));
+    }
+}
+
+#[test]
+fn the_untrained_network_is_the_empirical_distribution() {
+    // a learning rate that moves nothing beyond the last bits
+    let draft = Draft {
+        learning_rate: 1e-30,
+        epochs: 1,
+        dropout: 0.0,
+        ..small("lstm")
+    };
+    let table = table(rows(400, 9));
+    let mut first = None;
+    let mut observe = |event: Event<'_>| {
+        if let (Event::Tested(chunk), None) = (event, &first) {
+            first = Some((
+                chunk.origins[0],
+                chunk.last_close[0],
+                chunk.predictions.quantiles(0).to_vec(),
+            ));
+        }
+        Next::Continue
+    };
+    let outcome = fit(
+        &table,
+        &draft.check().unwrap(),
+        &provenance(),
+        machine(1),
+        None,
+        &mut observe,
+    )
+    .unwrap();
+    let (_, last_close, found) = first.unwrap();
+    let split = &outcome.artifact.manifest.split[0];
+    let row = |time| table.time().iter().position(|&t| t == time).unwrap();
+    let (start, end) = (row(split.first_origin), row(split.last_origin));
+    for step in 0..5 {
+        let mut moves: Vec<f64> = (start..=end)
+            .map(|origin| (table.close()[origin + step + 1] / table.close()[origin]).ln())
+            .collect();
+        moves.sort_by(f64::total_cmp);
+        let median = quantiles::linear(&moves, 0.5);
+        for (level, &at) in LEVELS.iter().enumerate() {
+            let wanted = quantiles::linear(&moves, at) - median;
+            let pair = level.min(LEVELS.len() - 1 - level);
+            let factor = if level == 9 {
+                1.0
+            } else {
+                outcome.artifact.manifest.calibration.factor(step, pair)
+            };
+            let found = (found[step * LEVELS.len() + level] / last_close).ln() - median;
+            // single precision at a scale of 0.05 to 0.2; calibration may only order neighbours
+            assert!(
+                (found - factor * wanted).abs() < 0.02 * wanted.abs().max(1e-3),
+                "{step} {at} {found} {wanted} {factor}"
+            );
+        }
+    }
+}
+
+#[test]
+fn unknown_models_are_named() {
+    let error = Draft {
+        model_type: "arima".into(),
+        ..Draft::default()
+    }
+    .check()
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`model_type` is `arima`, wanted `lstm` or `basic`"
+    );
+    assert_eq!(plan("basic").model_type, "basic");
+}
