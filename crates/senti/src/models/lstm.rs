@@ -332,7 +332,8 @@ impl Course {
 pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> {
     let plan = job.plan;
     let target = Target::learn(plan.target, &job.train);
-    let mut model = Lstm::new(plan, job.machine, job.train.n_features(), target);
+    let fresh = Lstm::new(plan, job.machine, job.train.n_features(), target, None);
+    let mut model = fresh.map_err(unfit)?;
     let mut course = match job.resume {
         Some(state) => Course::resume(plan, state, &mut model.network)?,
         None => {
@@ -391,7 +392,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
             epoch,
             train_loss: course.loss_sum / order.len() as f64,
             valid_loss,
-            learning_rate: f64::from(course.learning_rate),
+            learning_rate: decimal(course.learning_rate),
         };
         course.history.push(record);
         course.learning_rate = course.plateau.observe(valid_loss, course.learning_rate);
@@ -410,10 +411,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
         }
     }
 
-    model
-        .network
-        .set_weights(&course.best)
-        .map_err(|cause| Error::internal("the best weights do not fit").because(cause))?;
+    model.network.set_weights(&course.best).map_err(unfit)?;
     if !matches!(model.loss, senti_engine::Loss::Pinball(_)) {
         model.learn_residuals(&job.valid, job.preparation);
     }
@@ -423,6 +421,11 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
         history: course.history,
         best_epoch,
     })
+}
+
+/// The number that the single precision one stands for: 0.0002, not 0.00020000000949949026.
+fn decimal(single: f32) -> f64 {
+    single.to_string().parse().unwrap_or(f64::from(single))
 }
 
 fn interrupt(
@@ -440,6 +443,10 @@ fn interrupt(
             course.epoch, course.batch
         ),
     ))
+}
+
+fn unfit(cause: TensorError) -> Error {
+    Error::data("the artifact's weights do not fit its plan").because(cause)
 }
 
 fn diverged(epoch: usize, batch: usize) -> Error {
@@ -473,11 +480,9 @@ pub(super) fn load(
             plan.forecast_horizon
         )));
     }
-    let mut model = Lstm::new(plan, machine, record.features, record.target);
-    let wanted = if plan.loss == Loss::Pinball {
-        0
-    } else {
-        plan.forecast_horizon * LEVELS.len()
+    let wanted = match plan.loss {
+        Loss::Pinball => 0,
+        _ => plan.forecast_horizon * LEVELS.len(),
     };
     if record.residuals.len() != wanted {
         let found = record.residuals.len();
@@ -485,11 +490,16 @@ pub(super) fn load(
             "the artifact's record holds {found} residual quantiles, wanted {wanted}"
         )));
     }
+    let weights = tensors.iter().map(narrow).collect::<Result<Vec<_>>>()?;
+    let loaded = Lstm::new(
+        plan,
+        machine,
+        record.features,
+        record.target,
+        Some(&weights),
+    );
+    let mut model = loaded.map_err(unfit)?;
     model.residuals = record.residuals;
-    let tensors = tensors.iter().map(narrow).collect::<Result<Vec<_>>>()?;
-    model.network.set_weights(&tensors).map_err(|cause| {
-        Error::data("the artifact's weights do not fit its plan").because(cause)
-    })?;
     Ok(Box::new(model))
 }
 
