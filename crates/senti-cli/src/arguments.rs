@@ -12,7 +12,7 @@ use senti::Error;
 
 use crate::failure::{Outcome, usage};
 use crate::options::{Kind, OPTIONS, Opt, Verb, find};
-use crate::{say, suggestion};
+use crate::suggestion;
 
 /// What `models` should do.
 #[derive(Clone, Debug, PartialEq)]
@@ -285,5 +285,53 @@ fn unknown(typed: &str) -> Error {
     match suggestion::nearest(&name, OPTIONS.iter().map(|option| option.name)) {
         Some(name) => error.hint(format!("did you mean `--{name}`?")),
         None => error.hint("`senti-ai help COMMAND` lists the options of a command"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(line: &[&str]) -> Typed {
+        let line = std::iter::once("senti-ai").chain(line.iter().copied());
+        let read = read(line.map(OsString::from));
+        read.unwrap_or_else(|failure| panic!("{failure}")).unwrap()
+    }
+
+    /// Underscores are the original's, dashes are habit: both are real for every option of every command.
+    #[test]
+    fn both_spellings_of_every_option_are_understood() {
+        let words: &[(&[&str], Verb)] = &[
+            (&["train"], Verb::Train),
+            (&["predict"], Verb::Predict),
+            (&["inspect", "a.csv"], Verb::Inspect),
+            (&["models", "list"], Verb::Models),
+        ];
+        for (words, verb) in words {
+            for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {
+                let under = format!("--{}", option.name);
+                let dashed = format!("--{}", option.name.replace('_', "-"));
+                let value: &[&str] = match option.kind {
+                    Kind::Switch => &[],
+                    _ => &["7"],
+                };
+                let line = |flag: &str| typed(&[words, &[flag][..], value].concat());
+                assert_eq!(line(&under), line(&dashed));
+                assert_eq!(line(&under).flags.len(), 1, "{under}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_originals_commands_are_aliases() {
+        assert_eq!(typed(&["train_lstm"]), typed(&["train"]));
+        assert_eq!(typed(&["predict-lstm"]), typed(&["predict"]));
+    }
+
+    #[test]
+    fn values_may_stand_behind_an_equals_sign_and_be_negative() {
+        let flags = typed(&["train", "--epochs=-3", "--data-path", "a b.csv"]).flags;
+        assert_eq!(flags["epochs"], "-3");
+        assert_eq!(flags["data_path"], "a b.csv");
     }
 }

@@ -44,6 +44,14 @@ pub fn usage(error: Error) -> Failure {
     Failure { error, code: USAGE }
 }
 
+/// Adds a hint where there is none.
+pub fn hinted(error: Error, hint: &str) -> Error {
+    match error.hint_text() {
+        Some(_) => error,
+        None => error.hint(hint),
+    }
+}
+
 impl Failure {
     /// Writes `error:`, every `cause:` and the `hint:` to stderr and gives the exit code.
     pub fn report(&self) -> ExitCode {

@@ -7,12 +7,19 @@ mod arguments;
 mod env_file;
 mod failure;
 mod grid;
+mod inspect;
+mod interrupt;
+mod models;
 mod options;
+mod predict;
+mod progress;
 mod say;
+mod scores;
 mod settings;
 mod show_config;
 mod source;
 mod suggestion;
+mod train;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -41,12 +48,14 @@ fn run(typed: &Typed) -> Outcome {
         say::be_quiet();
     }
     match &typed.task {
-        Task::Train | Task::Predict if settings.switch("show_config") => {
-            Ok(match settings.json() {
-                true => say::json(&show_config::json(&settings))?,
-                false => say::data(&show_config::text(&settings))?,
-            })
-        }
-        _ => Err(senti::Error::unsupported("not yet").into()),
+        Task::Train | Task::Predict if settings.switch("show_config") => say::result(
+            settings.json(),
+            || show_config::json(&settings),
+            || show_config::text(&settings),
+        ),
+        Task::Train => train::run(&settings),
+        Task::Predict => predict::run(&settings),
+        Task::Inspect(file) => inspect::run(file, &settings),
+        Task::Models(shelf) => models::run(shelf, &settings),
     }
 }

@@ -4,6 +4,7 @@
 //! and `docs/options.md` are all made from this table, so a name cannot differ between them.
 
 use senti::models::MODELS;
+use senti_io::sources::SOURCES;
 use serde_json::json;
 
 /// The commands that have options.
@@ -145,16 +146,15 @@ const fn share(
 /// Every option, in the order of help.
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
-    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "found", kind: Choice(|| vec!["local", "sample", "bigquery"]), purpose: "Where the rows come from; found: local with a data path, bigquery with a project and a data set, else sample", ..ROW },
+    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "found", kind: Choice(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from; found: local with a data path, bigquery with a project and a data set, else sample", ..ROW },
     Opt { name: "data_path", env: &["DATA_PATH"], unset: "none", kind: Path, purpose: "File to read: CSV in any dialect, gzip, zstd or Parquet", ..ROW },
     column("target_column", &["SENTI_TARGET_COLUMN"], "Column to forecast: the closing price"),
-    column("time_column", &["SENTI_TIME_COLUMN"], "Column with the time of the rows"),
     column("open_column", &["SENTI_OPEN_COLUMN"], "Column with the opening price"),
     column("high_column", &["SENTI_HIGH_COLUMN"], "Column with the highest price"),
     column("low_column", &["SENTI_LOW_COLUMN"], "Column with the lowest price"),
     column("close_column", &["SENTI_CLOSE_COLUMN"], "Column with the closing price; the same as --target_column"),
     column("volume_column", &["SENTI_VOLUME_COLUMN"], "Column with the traded volume"),
-    Opt { name: "max_fill", env: &["SENTI_MAX_FILL"], unset: "by the step", kind: Whole(0, 100_000), purpose: "Longest gap to fill forward, in rows; a longer one splits the series", verbs: READERS, ..ROW },
+    Opt { name: "max_fill", env: &["SENTI_MAX_FILL"], unset: "3, or an hour's worth", kind: Whole(0, 100_000), purpose: "Longest gap to fill forward, in rows; a longer one splits the series", verbs: READERS, ..ROW },
     Opt { name: "gcp_project", env: &["GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"], unset: "none", kind: Text("NAME"), purpose: "Google Cloud project for bigquery", ..ROW },
     Opt { name: "bq_dataset", env: &["BQ_DATASET"], unset: "none", kind: Text("NAME"), purpose: "Data set for bigquery", ..ROW },
 
@@ -164,7 +164,7 @@ pub const OPTIONS: &[Opt] = &[
     share("calibration_share", &["SENTI_CALIBRATION_SHARE"], "0.1", "Share of the windows for the intervals"),
     share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once"),
 
-    Opt { name: "model_type", group: MODEL, env: &["MODEL_TYPE"], default: Some("lstm"), kind: Choice(|| MODELS.iter().map(|model| model.name).collect()), purpose: "Model: lstm is the bidirectional LSTM, basic a ridge regression", ..ROW },
+    Opt { name: "model_type", group: MODEL, env: &["MODEL_TYPE"], default: Some("lstm"), kind: Choice(|| MODELS.iter().filter(|model| model.trains).map(|model| model.name).collect()), purpose: "Model: lstm is the bidirectional LSTM, basic a ridge regression", ..ROW },
     Opt { name: "version", group: MODEL, env: &["SENTI_VERSION"], unset: "the newest", kind: Whole(1, 4_294_967_295), purpose: "Version of the model in the registry", verbs: &[Predict], ..ROW },
     Opt { name: "units", group: MODEL, env: &["SENTI_UNITS"], default: Some("128,64"), kind: Wholes(1, 4096, 8), purpose: "Units of each bidirectional layer", verbs: TRAINS, ..ROW },
     Opt { name: "dropout", group: MODEL, env: &["SENTI_DROPOUT"], default: Some("0.2"), kind: Number(|x| (0.0..1.0).contains(&x), "0 or more and less than 1"), purpose: "Share of values dropped behind each layer", verbs: TRAINS, ..ROW },

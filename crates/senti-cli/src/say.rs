@@ -6,6 +6,9 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use senti::{Error, Result};
+use serde_json::Value;
+
+use crate::failure::{Failure, Outcome};
 
 static QUIET: AtomicBool = AtomicBool::new(false);
 
@@ -31,9 +34,17 @@ pub fn data(text: &str) -> Result<()> {
     }
 }
 
-/// A pretty JSON document for stdout.
-pub fn json(document: &serde_json::Value) -> Result<()> {
-    data(&format!("{document:#}\n"))
+/// The result of a command in the form that is wanted: a pretty JSON document or a text.
+pub fn result(
+    as_json: bool,
+    json: impl FnOnce() -> Value,
+    text: impl FnOnce() -> String,
+) -> Outcome {
+    let text = match as_json {
+        true => format!("{:#}\n", json()),
+        false => text(),
+    };
+    data(&text).map_err(Failure::from)
 }
 
 /// A line for the person at the terminal.

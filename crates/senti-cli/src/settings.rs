@@ -189,9 +189,10 @@ fn read(option: &Opt, text: &str, origin: &Origin) -> Result<Value> {
             option.name,
             option.wanted()
         ));
-        match option.kind {
-            crate::options::Kind::Choice(names) => suggestion::hint(error, text, names()),
-            _ => error,
+        match (option.kind, option.default) {
+            (crate::options::Kind::Choice(names), _) => suggestion::hint(error, text, names()),
+            (_, Some(default)) => error.hint(format!("leave it out for the default, {default}")),
+            _ => error.hint("`senti-ai help COMMAND` says what an option is for"),
         }
     })
 }
@@ -218,7 +219,9 @@ fn configuration(named: Option<&str>, folder: &Path) -> Result<(String, toml::Ta
         }
         Err(error) => {
             let sentence = format!("cannot read the configuration file `{name}`");
-            return Err(Error::input(sentence).because(error));
+            return Err(Error::input(sentence)
+                .hint("name a file that can be read, or leave `--config` out")
+                .because(error));
         }
     };
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {

@@ -1,10 +1,25 @@
-//! Which source is read, and why.
+//! Which source is read, and why; and the reading of it.
 //!
-//! In come settings; out go the name of a source and the sentence that says how it was chosen. Nothing is opened here.
+//! In come settings; out goes a [`Reading`], with lines on stderr that say what was taken and what was recognised in it.
 
-use senti::{Error, Result};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use senti::table::TableOptions;
+use senti::{Error, Result, Role, Time};
+use senti_io::sources::{self, Reading, Request};
+
+use crate::failure::{Outcome, hinted, usage};
+use crate::say;
 use crate::settings::{Origin, Settings};
+
+/// Options that name the column of a role.
+const ROLES: &[(&str, Role)] = &[
+    ("open_column", Role::Open),
+    ("high_column", Role::High),
+    ("low_column", Role::Low),
+    ("close_column", Role::Close),
+    ("volume_column", Role::Volume),
+];
 
 /// A chosen source.
 #[derive(Debug, PartialEq)]
@@ -18,40 +33,112 @@ pub struct Choice {
 /// The source that was asked for; else `local` with a path, `bigquery` with a project and a data set, else the sample.
 pub fn choose(settings: &Settings) -> Result<Choice> {
     let told = |name| match &settings.get(name).origin {
-        Origin::Flag => format!("--{name}"),
-        origin => format!("{name}, {origin}"),
+        Origin::Flag => format!("`--{name}`"),
+        origin => format!("`{name}` ({origin})"),
     };
     let path = settings.text("data_path");
+    let configured = ["gcp_project", "bq_dataset"]
+        .iter()
+        .all(|name| settings.text(name).is_some());
     let (name, why) = match settings.text("data_source") {
         Some(name) => (name, format!("asked for by {}", told("data_source"))),
         None if path.is_some() => (
             "local",
             format!("a path was given by {}", told("data_path")),
         ),
-        None if settings.text("gcp_project").is_some() && settings.text("bq_dataset").is_some() => {
-            (
-                "bigquery",
-                "a Google Cloud project and a data set are configured".to_owned(),
-            )
-        }
+        None if configured => (
+            "bigquery",
+            "`gcp_project` and `bq_dataset` are configured".to_owned(),
+        ),
         None => (
             "sample",
-            "no data path and no BigQuery project are given".to_owned(),
+            "no `data_path` and no BigQuery data set are given".to_owned(),
         ),
     };
     if name == "local" && path.is_none() {
         return Err(
-            Error::input("`data_source` is `local`, but no data path is given")
+            Error::input("the data source is `local`, but no data path is given")
                 .hint("add `--data_path FILE`"),
         );
     }
     if name != "local" && settings.get("data_path").origin == Origin::Flag {
-        return Err(Error::input(format!(
-            "`--data_path` is given, but `data_source` is `{name}` ({})",
-            settings.get("data_source").origin
-        ))
-        .hint("leave `--data_path` out, or use `--data_source local`"));
+        let origin = &settings.get("data_source").origin;
+        let sentence = format!("`--data_path` is given, but `data_source` is `{name}` ({origin})");
+        return Err(
+            Error::input(sentence).hint("leave `--data_path` out, or use `--data_source local`")
+        );
     }
     let name = name.to_owned();
     Ok(Choice { name, why })
+}
+
+/// What to read, before anything is read.
+pub fn request(settings: &Settings) -> Outcome<Request> {
+    let choice = choose(settings).map_err(usage)?;
+    let at = match choice.name.as_str() {
+        "local" => format!(" `{}`", settings.text("data_path").unwrap_or_default()),
+        _ => String::new(),
+    };
+    say::note(&format!("data: {}{at}, {}", choice.name, choice.why));
+    Ok(Request {
+        source: Some(choice.name),
+        path: settings.path("data_path"),
+        target_column: settings.text("target_column").map(str::to_owned),
+        ..columns(settings)
+    })
+}
+
+/// The part of a request that has nothing to do with the place.
+pub fn columns(settings: &Settings) -> Request {
+    let roles = ROLES.iter().filter_map(|(option, role)| {
+        let name = settings.text(option)?;
+        Some((*role, name.to_owned()))
+    });
+    Request {
+        roles: roles.collect(),
+        target_column: settings.text("target_column").map(str::to_owned),
+        table: TableOptions {
+            now: Some(now()),
+            max_fill: settings
+                .whole("max_fill")
+                .and_then(|n| usize::try_from(n).ok()),
+        },
+        ..Request::default()
+    }
+}
+
+/// Reads, and says what was recognised.
+pub fn read(request: &Request) -> Result<Reading> {
+    let reading = open(request)?;
+    describe(&reading);
+    Ok(reading)
+}
+
+/// Reads, and says nothing.
+pub fn open(request: &Request) -> Result<Reading> {
+    let hint =
+        "paths are taken from the working directory; `senti-ai inspect FILE` looks at a file alone";
+    sources::read(request).map_err(|error| hinted(error, hint))
+}
+
+/// The line about a reading, and what a careful reader should know of it.
+pub fn describe(reading: &Reading) {
+    say::note(&reading.summary());
+    for dropped in &reading.found.dropped {
+        say::note(&format!(
+            "note: column `{}` is left out: {}",
+            dropped.column, dropped.reason
+        ));
+    }
+    for warning in &reading.found.warnings {
+        say::note(&format!("note: {warning}"));
+    }
+}
+
+/// Milliseconds since 1970: the only look at the clock that can change what is read (an unfinished candle).
+pub fn now() -> Time {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,1 +1,15 @@
-fn main() {}
+//! The command line from the outside: the real binary, in a folder of its own, without the environment of whoever runs the tests.
+//!
+//! `SENTI_BLESS=1 cargo test -p senti-cli` rewrites the texts in `golden/`; they are read before they are committed.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot lay its desk should fail"
+)]
+
+mod bad_input;
+mod end_to_end;
+mod run;
+mod settings;
+mod signals;
+mod words;

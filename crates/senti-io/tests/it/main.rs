@@ -8,4 +8,7 @@ mod plots;
 mod registry;
 mod report;
 mod sources;
+mod sources_parquet;
+mod sources_properties;
+mod sources_refused;
 mod trained;

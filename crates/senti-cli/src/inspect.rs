@@ -1,0 +1,90 @@
+//! `senti-ai inspect FILE`: what the reader recognises in a file.
+//!
+//! In come a path and settings; out goes a description, as text or JSON. Nothing is written and nothing is learned.
+
+use std::path::PathBuf;
+
+use senti::Error;
+use senti_io::sources::{Reading, Request};
+use serde_json::{Value, json};
+
+use crate::failure::Outcome;
+use crate::grid::Grid;
+use crate::settings::Settings;
+use crate::{say, source};
+
+/// Looks at a file.
+pub fn run(file: &str, settings: &Settings) -> Outcome {
+    let request = Request {
+        source: Some("local".into()),
+        path: Some(PathBuf::from(file)),
+        ..source::columns(settings)
+    };
+    let reading = source::open(&request)?;
+    let document = document(&reading)?;
+    say::result(settings.json(), || document, || text(&reading))
+}
+
+/// Dialect and counts side by side: these names are a public interface.
+fn document(reading: &Reading) -> Result<Value, Error> {
+    let value = |value: Result<Value, serde_json::Error>| {
+        value.map_err(|error| {
+            Error::internal("what was found cannot be written as JSON").because(error)
+        })
+    };
+    let mut dialect = value(serde_json::to_value(&reading.dialect))?;
+    let mut document = value(serde_json::to_value(&reading.found))?;
+    document["columns"] = dialect
+        .as_object_mut()
+        .and_then(|dialect| dialect.remove("columns"))
+        .unwrap_or_default();
+    document["dialect"] = dialect;
+    document["source"] = json!(reading.origin);
+    document["digest"] = json!(reading.digest);
+    Ok(document)
+}
+
+fn text(reading: &Reading) -> String {
+    let found = &reading.found;
+    let mut grid = Grid::new(&["source", &reading.origin]);
+    let mut fact = |name: &str, text: String| grid.row([name.to_owned(), text]);
+    fact("dialect", reading.dialect.to_string());
+    fact("rows", found.rows.to_string());
+    fact("first", found.first.clone());
+    fact("last", found.last.clone());
+    let week = if found.continuous {
+        ""
+    } else {
+        ", not every slot of the week is open"
+    };
+    fact("step", format!("{}{week}", found.step));
+    fact("filled", found.filled.to_string());
+    fact("duplicates_dropped", found.duplicates_dropped.to_string());
+    for gap in &found.gaps {
+        let fate = if gap.filled {
+            "filled"
+        } else {
+            "splits the series"
+        };
+        fact(
+            "gap",
+            format!(
+                "{} rows between {} and {}, {fate}",
+                gap.missing, gap.after, gap.before
+            ),
+        );
+    }
+    for column in &reading.dialect.columns {
+        fact(column.role.name(), format!("`{}`", column.name));
+    }
+    for dropped in &found.dropped {
+        fact(
+            "left out",
+            format!("`{}`: {}", dropped.column, dropped.reason),
+        );
+    }
+    for warning in &found.warnings {
+        fact("warning", warning.clone());
+    }
+    grid.left()
+}

@@ -1,0 +1,153 @@
+//! `senti-ai predict`: a forecast from a saved model and fresh rows.
+//!
+//! In come settings; out goes the forecast, and files only where a folder is given. Lengths and columns come from the model.
+
+use std::path::PathBuf;
+
+use senti::artifact::Artifact;
+use senti::doors::{Machine, forecast};
+use senti::{Error, Result, Role};
+use senti_engine::Simd;
+use senti_io::registry::{Entry, Registry};
+use senti_io::report::{date, forecast_value, write_forecast};
+use senti_io::sources::{Reading, Request};
+use serde_json::json;
+
+use crate::failure::{Outcome, hinted, usage};
+use crate::settings::{Origin, Settings};
+use crate::{models, say, scores, source, train};
+
+/// Forecasts.
+pub fn run(settings: &Settings) -> Outcome {
+    let request = source::request(settings)?;
+    let registry = Registry::open(settings.path("registry").unwrap_or_default());
+    let version = settings
+        .whole("version")
+        .and_then(|n| u32::try_from(n).ok());
+    let model_type = settings.text("model_type").unwrap_or_default();
+    let (entry, artifact) = registry
+        .load_entry(model_type, version)
+        .map_err(|error| hinted(error, models::HINT))?;
+    agrees(settings, &entry, &artifact)?;
+    let reading = read(request, &artifact)?;
+    // One window: a second thread would cost more than it brings.
+    let machine = Machine {
+        threads: 1,
+        simd: Simd::detect(),
+    };
+    let forecast = forecast(&artifact, &reading.table, machine)?;
+    let files = match settings.path("output") {
+        Some(folder) => write_forecast(
+            &folder,
+            &forecast,
+            &reading.table,
+            settings.switch("no_plot"),
+        )?,
+        None => Vec::new(),
+    };
+    let trained = date(artifact.manifest.data.last, artifact.manifest.data.step);
+    let model = format!(
+        "model {}/{}, trained on rows to {trained}: {}",
+        entry.model_type,
+        entry.version,
+        entry.path.display()
+    );
+    if settings.json() {
+        let document = document(&entry, &artifact, &reading, &forecast, &files);
+        return say::result(true, || document, String::new);
+    }
+    say::note(&model);
+    say::note(&scores::origin(&forecast));
+    say::data(&scores::forecast(&forecast))?;
+    if !files.is_empty() {
+        say::note(train::written(&files).trim_end());
+    }
+    Ok(())
+}
+
+/// Lengths that contradict the model are refused; the model cannot change them.
+fn agrees(settings: &Settings, entry: &Entry, artifact: &Artifact) -> Outcome {
+    let plan = &artifact.manifest.plan;
+    for (name, of_model) in [
+        ("input_seq_length", plan.input_seq_length),
+        ("forecast_horizon", plan.forecast_horizon),
+    ] {
+        let Some(asked) = settings
+            .whole(name)
+            .filter(|asked| *asked != of_model as u64)
+        else {
+            continue;
+        };
+        let (dashes, origin) = match &settings.get(name).origin {
+            Origin::Flag => ("--", "flag".to_owned()),
+            origin => ("", origin.to_string()),
+        };
+        let model = format!("{}/{}", entry.model_type, entry.version);
+        let error = Error::input(format!(
+            "`{dashes}{name}` is {asked} ({origin}), but the model {model} was trained with {of_model}"
+        ));
+        return Err(usage(
+            error.hint(format!("leave `{name}` out, or train a model with it")),
+        ));
+    }
+    Ok(())
+}
+
+/// Reads the rows; where their names say something else than they did when the model was trained, the model's word counts.
+fn read(request: Request, artifact: &Artifact) -> Result<Reading> {
+    let reading = source::open(&request)?;
+    let told = request.target_column.is_some() || !request.roles.is_empty();
+    let other = |name: &str, role: Role| {
+        let column = reading.table.column(name);
+        column.is_some_and(|column| column.role != role)
+    };
+    let columns = artifact.manifest.data.columns.iter();
+    let columns: Vec<_> = columns
+        .filter(|column| column.role != Role::Series)
+        .collect();
+    if told
+        || !columns
+            .iter()
+            .any(|column| other(&column.name, column.role))
+    {
+        source::describe(&reading);
+        return Ok(reading);
+    }
+    let roles = columns
+        .iter()
+        .filter(|column| reading.table.column(&column.name).is_some());
+    let roles = roles
+        .map(|column| (column.role, column.name.clone()))
+        .collect();
+    source::read(&Request {
+        roles,
+        target_column: Some(artifact.manifest.target_column.clone()),
+        ..request
+    })
+}
+
+fn document(
+    entry: &Entry,
+    artifact: &Artifact,
+    reading: &Reading,
+    forecast: &senti::forecast::Forecast,
+    files: &[PathBuf],
+) -> serde_json::Value {
+    json!({
+        "model": {
+            "model_type": entry.model_type,
+            "version": entry.version,
+            "path": entry.path,
+            "trained_to": date(artifact.manifest.data.last, artifact.manifest.data.step),
+        },
+        "data": {
+            "source": reading.origin,
+            "digest": reading.digest,
+            "rows": reading.table.n_rows(),
+            "first": reading.found.first,
+            "last": reading.found.last,
+        },
+        "forecast": forecast_value(forecast),
+        "files": files,
+    })
+}
