@@ -4,6 +4,7 @@
 //! stood there is untouched. Everything is first written under a hidden name in the same folder, then renamed. A file lock tells a
 //! writer at work from the leftovers of one that died; leftovers are removed by the next writer. Nothing here knows what the bytes mean.
 
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -238,19 +239,33 @@ impl Stage {
         &self.folder
     }
 
-    /// Writes a file of this name into the folder and puts it on disk. An error names `shown`, the place where it will stand.
+    /// Writes a file of this name into the folder. An error names `shown`, the place where it will stand.
     pub fn write(&self, name: &str, bytes: &[u8], shown: &Path) -> Result<()> {
-        let write = || {
-            let mut file = File::create(self.folder.join(name))?;
-            file.write_all(bytes)?;
-            file.sync_all()
-        };
-        write().map_err(|cause| failed("write", &shown.join(name), cause))
+        fs::write(self.folder.join(name), bytes)
+            .map_err(|cause| failed("write", &shown.join(name), cause))
     }
 
-    /// Becomes `target`, which must not exist: `false` when it does (somebody was faster).
-    pub fn publish(&self, target: &Path) -> Result<bool> {
+    fn names(&self) -> io::Result<Vec<OsString>> {
+        let mut names = fs::read_dir(&self.folder)?
+            .map(|entry| Ok(entry?.file_name()))
+            .collect::<io::Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// Waits until files and folder are on disk.
+    fn sync(&self) -> io::Result<()> {
+        for name in self.names()? {
+            File::open(self.folder.join(name))?.sync_all()?;
+        }
         sync_folder(&self.folder);
+        Ok(())
+    }
+
+    /// Becomes `target`, which must not exist: `false` when it does (somebody was faster). Its files are on disk before.
+    pub fn publish(&self, target: &Path) -> Result<bool> {
+        self.sync()
+            .map_err(|cause| failed("write", target, cause))?;
         if target.exists() {
             return Ok(false);
         }
@@ -274,17 +289,9 @@ impl Stage {
     /// Moves its files into `target`, replacing those of the same names, and returns their places, sorted. Everything is complete
     /// before the first file moves; results can be made again, so they are left to the system to put on disk in its own time.
     pub fn spread(self, target: &Path) -> Result<Vec<PathBuf>> {
-        let mut names = Vec::new();
-        let entries =
-            fs::read_dir(&self.folder).map_err(|cause| failed("read", &self.folder, cause))?;
-        for entry in entries {
-            names.push(
-                entry
-                    .map_err(|cause| failed("read", &self.folder, cause))?
-                    .file_name(),
-            );
-        }
-        names.sort();
+        let names = self
+            .names()
+            .map_err(|cause| failed("read", &self.folder, cause))?;
         let places: Vec<_> = names.iter().map(|name| target.join(name)).collect();
         // The only thing that can stand in the way of a rename is a folder of that name: look before the first one moves.
         if let Some(place) = places.iter().find(|place| place.is_dir()) {

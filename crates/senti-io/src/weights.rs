@@ -22,20 +22,8 @@ pub fn to_bytes(tensors: &[Tensor]) -> Result<Vec<u8>> {
     let raw: Vec<(Dtype, Vec<u8>)> = tensors
         .iter()
         .map(|tensor| match &tensor.values {
-            Values::F32(values) => (
-                Dtype::F32,
-                values
-                    .iter()
-                    .flat_map(|value| value.to_le_bytes())
-                    .collect(),
-            ),
-            Values::F64(values) => (
-                Dtype::F64,
-                values
-                    .iter()
-                    .flat_map(|value| value.to_le_bytes())
-                    .collect(),
-            ),
+            Values::F32(values) => (Dtype::F32, little_endian(values, f32::to_le_bytes)),
+            Values::F64(values) => (Dtype::F64, little_endian(values, f64::to_le_bytes)),
         })
         .collect();
     let wrong = |cause: safetensors::SafeTensorError| {
@@ -49,6 +37,14 @@ pub fn to_bytes(tensors: &[Tensor]) -> Result<Vec<u8>> {
     let order = serde_json::to_string(&names)
         .map_err(|cause| Error::internal("names cannot be written").because(cause))?;
     serialize(views, Some(HashMap::from([(ORDER.to_string(), order)]))).map_err(wrong)
+}
+
+fn little_endian<T: Copy, const N: usize>(values: &[T], bytes: fn(T) -> [u8; N]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(values.len() * N);
+    for value in values {
+        out.extend_from_slice(&bytes(*value));
+    }
+    out
 }
 
 /// Bytes to tensors; the error says what is wrong, the caller adds which file.

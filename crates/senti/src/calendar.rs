@@ -17,6 +17,9 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 const WEEK: i64 = 7 * DAY;
 
+/// With fewer rows than this nothing is said about weekends.
+const FEW: usize = 10;
+
 /// Times a table may hold: the years 1 to 9999.
 const YEARS: Range<Time> = -62_135_596_800_000..253_402_300_800_000;
 
@@ -141,6 +144,12 @@ impl Calendar {
             phase,
             open: learn_open(times, step, phase),
         })
+    }
+
+    /// How far times stand from the beginning of their slot, where they stand in its last second: they are closing times then.
+    pub(crate) fn closing_time(&self) -> Option<i64> {
+        (self.step >= MINUTE && self.step <= DAY && self.step - self.phase <= SECOND)
+            .then_some(self.phase)
     }
 
     /// Milliseconds from one slot to the next.
@@ -348,7 +357,9 @@ fn learn_open(times: &[Time], step: i64, phase: i64) -> Vec<Range<u32>> {
     let slot = |time: Time| (time - phase).div_euclid(step);
     let (first, last) = (slot(times[0]), slot(times[times.len() - 1]));
     let n_passed = (last - first + 1) as usize;
-    let open = if n_passed >= 2 * slots {
+    // Days need more weeks than hours do: a coin with holes may well lack a weekday for three weeks.
+    let enough = if step >= DAY { 6 } else { 3 };
+    let open = if n_passed >= enough * slots {
         // How often each slot of the week passed, and how often it had a row.
         let mut shares = vec![0.0; slots];
         for &time in times {
@@ -359,8 +370,10 @@ fn learn_open(times: &[Time], step: i64, phase: i64) -> Vec<Range<u32>> {
             *share /= (n_passed / slots + usize::from(ahead < n_passed % slots)) as f64;
         }
         well_separated(&shares)
-    } else {
+    } else if times.len() >= FEW {
         open_from_days(times, step, phase)
+    } else {
+        None
     };
     open.map_or_else(Vec::new, |open| runs(&open))
 }
@@ -385,7 +398,7 @@ fn well_separated(shares: &[f64]) -> Option<Vec<bool>> {
     (n_closed * 10 >= shares.len() && opened >= 0.6 && closed <= 0.15).then_some(open)
 }
 
-/// For less than two weeks: weekends that passed without a row are closed, and so are hours that most days lack.
+/// For a few weeks: weekends that passed without a row are closed, and so are hours that most days lack.
 fn open_from_days(times: &[Time], step: i64, phase: i64) -> Option<Vec<bool>> {
     if DAY % step != 0 {
         return None;
@@ -401,7 +414,7 @@ fn open_from_days(times: &[Time], step: i64, phase: i64) -> Option<Vec<bool>> {
     let n_days = (first..=last)
         .filter(|&d| !(weekend_closed && is_weekend(d)))
         .count();
-    if per_day > 1 && n_days >= 3 {
+    if per_day > 1 && n_days >= 5 {
         let mut shares = vec![0.0; per_day];
         for &time in times {
             shares[((time - phase).rem_euclid(DAY) / step) as usize] += 1.0 / n_days as f64;

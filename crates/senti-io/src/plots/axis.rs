@@ -128,10 +128,10 @@ impl Axis {
         }
     }
 
-    /// Time from `low` to `high`, in milliseconds, with about `wanted` ticks on round dates in UTC.
-    pub fn time(low: Time, high: Time, wanted: usize) -> Self {
+    /// Time from `low` to `high`, in milliseconds, with about `wanted` ticks on round dates in UTC, no closer than candles of this step.
+    pub fn time(low: Time, high: Time, wanted: usize, step: i64) -> Self {
         let high = high.max(low + 1);
-        let ticks = time_ticks(low, high, wanted);
+        let ticks = time_ticks(low, high, wanted, step);
         Self {
             low: low as f64,
             high: high as f64,
@@ -150,19 +150,24 @@ fn ends(data: impl IntoIterator<Item = f64>) -> (f64, f64) {
     if low <= high { (low, high) } else { (0.0, 1.0) }
 }
 
-/// The next of 1, 2, 5 times a power of ten.
+/// The next of 1, 2, 2.5, 5 times a power of ten.
 fn round_step(rough: f64) -> f64 {
     let power = 10f64.powf(rough.log10().floor());
-    let mark = [1.0, 2.0, 5.0, 10.0]
+    let mark = [1.0, 2.0, 2.5, 5.0, 10.0]
         .into_iter()
         .find(|mark| mark * power >= rough * 0.9)
         .unwrap_or(10.0);
     mark * power
 }
 
-/// Decimals that tell multiples of this step apart.
+/// Decimals that write multiples of this step in full.
 fn decimals_of(step: f64) -> usize {
-    (-(step * 1.000_001).log10().floor()).clamp(0.0, 12.0) as usize
+    (0..12)
+        .find(|decimals| {
+            let scaled = step * 10f64.powi(*decimals);
+            (scaled - scaled.round()).abs() < 1e-6 * scaled
+        })
+        .unwrap_or(12) as usize
 }
 
 fn multiples(low: f64, high: f64, step: f64) -> impl Iterator<Item = f64> {
@@ -200,15 +205,15 @@ pub(super) fn grouped(value: f64, decimals: usize) -> String {
     out
 }
 
-/// A price with about five digits that count: `67,123`, `1.2346`, `0.0000012346`.
-pub(super) fn price(value: f64) -> String {
-    let digits = if value == 0.0 {
-        0
+/// A price with five digits that count, as prices about `size` have them: `67,123`, `1.2346`, `0.0000012346`.
+pub(super) fn price(value: f64, size: f64) -> String {
+    let decimals = if size == 0.0 || !size.is_finite() {
+        2.0
     } else {
-        (4 - value.abs().log10().floor() as i32).clamp(0, 14) as usize
+        4.0 - size.abs().log10().floor()
     };
-    let digits = if value.abs() >= 1000.0 { 0 } else { digits };
-    grouped(value, digits)
+    let cents = if size.abs() >= 1000.0 { 0.0 } else { decimals };
+    grouped(value, cents.clamp(0.0, 14.0) as usize)
 }
 
 const MINUTE: i64 = 60_000;
@@ -224,8 +229,8 @@ enum Every {
     Months(i64),
 }
 
-fn time_ticks(low: Time, high: Time, wanted: usize) -> Vec<Tick> {
-    let rough = (high - low) / wanted.max(1) as i64;
+fn time_ticks(low: Time, high: Time, wanted: usize, step: i64) -> Vec<Tick> {
+    let rough = ((high - low) / wanted.max(1) as i64).max(step.min(DAY));
     let fixed = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720]
         .map(|minutes| (minutes * MINUTE, Every::Millis(minutes * MINUTE)));
     let days = [1, 2, 7, 14].map(|days| (days * DAY, Every::Days(days)));
@@ -378,6 +383,7 @@ mod tests {
             stamp("2023-10-24T00:00:00Z"),
             stamp("2024-03-01T00:00:00Z"),
             6,
+            MINUTE,
         );
         assert_eq!(labels(&axis), ["Nov", "Dec", "Jan", "Feb", "Mar"]);
         let below: Vec<_> = axis
@@ -391,6 +397,7 @@ mod tests {
             stamp("2024-02-27T22:10:00Z"),
             stamp("2024-02-28T04:00:00Z"),
             3,
+            MINUTE,
         );
         assert_eq!(labels(&axis), ["00:00", "02:00", "04:00"]);
         assert_eq!(axis.ticks[0].below.as_deref(), Some("28 Feb 2024"));
@@ -399,6 +406,7 @@ mod tests {
             stamp("2014-09-17T00:00:00Z"),
             stamp("2026-02-20T00:00:00Z"),
             7,
+            MINUTE,
         );
         assert_eq!(
             labels(&axis),
@@ -411,9 +419,9 @@ mod tests {
         assert_eq!(grouped(1_234_567.891, 1), "1,234,567.9");
         assert_eq!(grouped(-0.04, 1), "0.0");
         assert_eq!(grouped(-1000.0, 0), "−1,000");
-        assert_eq!(price(67_123.4), "67,123");
-        assert_eq!(price(1.234_56), "1.2346");
-        assert_eq!(price(0.000_001_234_56), "0.0000012346");
-        assert_eq!(price(0.0), "0");
+        assert_eq!(price(67_123.4, 60_000.0), "67,123");
+        assert_eq!(price(1.234_56, 2.0), "1.2346");
+        assert_eq!(price(0.000_001_234_56, 1e-6), "0.0000012346");
+        assert_eq!(price(0.0, 0.0), "0.00");
     }
 }

@@ -1,6 +1,7 @@
 //! Recent prices and the forecast fan.
 
 use super::axis::{Axis, price};
+use super::font::{self, Weight};
 use super::panel::{Mark, Panel, Room, SMALL, heading, legend, spread};
 use super::scene::{Anchor, Scene, Stroke, Style, paint};
 use super::{SIZE, day, reach};
@@ -74,17 +75,46 @@ pub fn forecast(results: &Results<'_>) -> Option<Scene> {
     let name = if median { "median" } else { "point forecast" };
 
     let title = format!(
-        "`{}`: forecast for the next {} after {}",
+        "{}: forecast for the next {} after {}",
         forecast.target,
-        reach(horizon, forecast.step),
+        reach(horizon, forecast.step).trim_start_matches("1 "),
         day(forecast.origin, forecast.step)
     );
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
     let top = heading(
         &mut scene,
         &title,
-        "The price of each step ahead lies in its band with the probability that the band names; the dashed line is the last close.",
+        if bands.is_empty() {
+            "A forecast without quantiles tells nothing of its own error; the dashed line is the last close."
+        } else {
+            "The price of each step ahead lies in its band with the probability that the band names; the dashed line is the last close."
+        },
     );
+
+    // Names and prices of the lines where they end, from the top down.
+    let side = |wanted: f64, name: &str| {
+        let price = last.quantiles[level(wanted)?];
+        Some((name.to_string(), price, false))
+    };
+    let short = if median { "median" } else { "point" };
+    let ends: Vec<(String, f64, bool)> = [
+        side(0.95, "95 %"),
+        side(0.75, "75 %"),
+        Some((short.into(), last.point, true)),
+        side(0.25, "25 %"),
+        side(0.05, "5 %"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let widest = |texts: &mut dyn Iterator<Item = String>| {
+        texts
+            .map(|text| font::width(Weight::Bold, &text, SMALL))
+            .fold(0.0, f64::max)
+    };
+    let shown = |value: f64| price(value, forecast.last_close);
+    let names = widest(&mut ends.iter().map(|end| end.0.clone()));
+    let prices = widest(&mut ends.iter().map(|end| shown(end.1)));
 
     let everything = past
         .iter()
@@ -98,16 +128,16 @@ pub fn forecast(results: &Results<'_>) -> Option<Scene> {
     let room = Room {
         left: 24.0,
         top: top + 22.0,
-        right: SIZE.0 - 128.0,
+        right: SIZE.0 - 24.0 - prices - 12.0 - names - 8.0,
         bottom: SIZE.1 - 12.0,
     };
     let panel = Panel::draw(
         &mut scene,
         room,
-        Axis::time(past[0].0 as i64, last.time, 8),
+        Axis::time(past[0].0 as i64, last.time, 8, forecast.step),
         Axis::linear(everything, 0.05, 6, ""),
         "opening time of the candle (UTC)",
-        &format!("`{}`, in its own unit", forecast.target),
+        &format!("{}, in the unit of the data", forecast.target),
     );
 
     for (low, high, _, opacity) in &bands {
@@ -131,8 +161,8 @@ pub fn forecast(results: &Results<'_>) -> Option<Scene> {
     scene.line(&panel.places(&point), Stroke::new(paint::BLUE, 2.2));
     scene.dots(vec![(now, close)], 4.5, paint::INK, 1.0);
 
-    let text = format!("last close {}", price(forecast.last_close));
-    let width = super::font::width(super::font::Weight::Bold, &text, SMALL);
+    let text = format!("last close {}", shown(forecast.last_close));
+    let width = font::width(Weight::Bold, &text, SMALL);
     let left = (now - 8.0 - width).max(panel.frame.left);
     scene.rect(
         (left - 3.0, panel.frame.top),
@@ -146,18 +176,6 @@ pub fn forecast(results: &Results<'_>) -> Option<Scene> {
         Style::new(SMALL, paint::INK).bold(),
     );
 
-    // Names and prices of the lines where they end.
-    let mut ends: Vec<(String, f64, bool)> = [
-        (0.95, "95 %"),
-        (0.75, "75 %"),
-        (0.25, "25 %"),
-        (0.05, "5 %"),
-    ]
-    .into_iter()
-    .filter_map(|(wanted, name)| Some((name.to_string(), last.quantiles[level(wanted)?], false)))
-    .collect();
-    let short = if median { "median" } else { "point" };
-    ends.push((short.into(), last.point, true));
     let mut baselines: Vec<f64> = ends
         .iter()
         .map(|(_, value, _)| panel.y_of(*value) + SMALL * 0.36)
@@ -174,8 +192,8 @@ pub fn forecast(results: &Results<'_>) -> Option<Scene> {
         let x = panel.frame.right + 8.0;
         scene.text((x, y), name, style);
         scene.text(
-            (SIZE.0 - 20.0, y),
-            &price(*value),
+            (SIZE.0 - 24.0, y),
+            &shown(*value),
             style.anchor(Anchor::End),
         );
     }

@@ -26,18 +26,18 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
         "The weights of the epoch with the lowest validation loss are kept. Training losses include dropout, so they may lie above.",
     );
     let (train, valid) = (paint::MUTED, paint::BLUE);
-    legend(
-        &mut scene,
-        (24.0, top + 2.0),
-        &[
-            (Mark::Line(Stroke::new(train, 1.8)), "training"),
-            (Mark::Line(Stroke::new(valid, 2.0)), "validation"),
-            (
-                Mark::Line(Stroke::new(paint::ORANGE, 1.2).dashed()),
-                "learning rate drops",
-            ),
-        ],
-    );
+    let mut rows = vec![
+        (Mark::Line(Stroke::new(train, 1.8)), "training"),
+        (Mark::Line(Stroke::new(valid, 2.0)), "validation"),
+    ];
+    if history
+        .windows(2)
+        .any(|pair| pair[1].learning_rate < pair[0].learning_rate)
+    {
+        let drop = Mark::Line(Stroke::new(paint::ORANGE, 1.2).dashed());
+        rows.push((drop, "learning rate drops"));
+    }
+    legend(&mut scene, (24.0, top + 2.0), &rows);
 
     let line = |loss: fn(&senti::observe::EpochRecord) -> f64| -> Vec<Point> {
         history
@@ -118,18 +118,21 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
         );
         let width = font::width(Weight::Bold, &text, SMALL);
         let left = (x - width / 2.0).clamp(panel.frame.left + 4.0, panel.frame.right - width - 4.0);
-        // Below the dot, where a lowest point has nothing; above where the frame ends.
-        let baseline = if y + 26.0 < panel.frame.bottom {
-            y + 22.0
-        } else {
-            y - 12.0
+        // Below the dot or above it, where fewer points of the lines are in the way.
+        let busy = |baseline: f64| {
+            let inside = |point: &&Point| {
+                let (x, y) = panel.place(**point);
+                (left - 4.0..=left + width + 4.0).contains(&x)
+                    && (baseline - 14.0..=baseline + 6.0).contains(&y)
+            };
+            train_line.iter().chain(&valid_line).filter(inside).count()
         };
-        scene.rect(
-            (left - 3.0, baseline - 12.0),
-            (left + width + 3.0, baseline + 4.0),
-            paint::PAPER,
-            0.85,
-        );
+        let (below, above) = (y + 24.0, y - 14.0);
+        let baseline = if below + 6.0 < panel.frame.bottom && busy(below) <= busy(above) {
+            below
+        } else {
+            above
+        };
         scene.text((left, baseline), &text, Style::new(SMALL, valid).bold());
     }
     Some(scene)

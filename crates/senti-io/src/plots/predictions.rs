@@ -25,7 +25,7 @@ pub fn predictions(results: &Results<'_>) -> Option<Scene> {
     let top = heading(
         &mut scene,
         &title,
-        "Above: moves from the last known close. A copy of that close is a flat row of dots at zero, skill leans them along the diagonal.",
+        "Above: moves from the last known close. A copy of that close is a flat row of dots at zero, skill leans them along the diagonal. Windows overlap.",
     );
     let naive = Stroke::new(paint::ORANGE, 1.4).dashed();
     let rows = [
@@ -40,7 +40,8 @@ pub fn predictions(results: &Results<'_>) -> Option<Scene> {
 
     let moves = sample.moves();
     let gap = 26.0;
-    let width = (SIZE.0 - 48.0 - 2.0 * gap) / 3.0;
+    let panels = moves.len() as f64;
+    let width = (SIZE.0 - 48.0 - (panels - 1.0) * gap) / panels;
     for (index, moves) in moves.iter().enumerate() {
         let left = 24.0 + index as f64 * (width + gap);
         let room = Room {
@@ -58,7 +59,7 @@ pub fn predictions(results: &Results<'_>) -> Option<Scene> {
         bottom: SIZE.1 - 10.0,
     };
     let ahead = reach(sample.horizon(), sample.step());
-    errors(&mut scene, room, sample.stretches(), &ahead);
+    errors(&mut scene, room, sample.stretches(), &ahead, sample.step());
     Some(scene)
 }
 
@@ -101,7 +102,7 @@ fn scatter(scene: &mut Scene, room: Room, moves: &Moves, step: i64) {
     );
 }
 
-fn errors(scene: &mut Scene, room: Room, stretches: &[Stretch], ahead: &str) {
+fn errors(scene: &mut Scene, room: Room, stretches: &[Stretch], ahead: &str, step: i64) {
     let (Some(first), Some(last)) = (stretches.first(), stretches.last()) else {
         return;
     };
@@ -116,10 +117,10 @@ fn errors(scene: &mut Scene, room: Room, stretches: &[Stretch], ahead: &str) {
     let panel = Panel::draw(
         scene,
         room,
-        Axis::time(first.first, last.last, 9),
+        Axis::time(first.first, last.last, 9, step),
         Axis::linear(values.chain([0.0]), 0.04, 4, " %"),
         "time of the forecast (UTC)",
-        &format!("mean |error| over the {ahead} ahead, in % of the last known close"),
+        &format!("mean |error| of all steps up to {ahead} ahead, in % of the last known close"),
     );
     let (model, naive) = (panel.places(&model), panel.places(&naive));
     for (fill, model, naive) in pieces(&model, &naive) {
@@ -151,15 +152,14 @@ fn pieces(model: &[Point], naive: &[Point]) -> Vec<(super::scene::Color, Vec<Poi
         }
     };
     let mut open: (Vec<Point>, Vec<Point>) = (Vec::new(), Vec::new());
-    let mut before: Option<(Point, Point, f64)> = None;
+    let mut before: Option<(Point, f64)> = None;
     for (m, n) in model.iter().zip(naive) {
         let difference = m.1 - n.1;
-        if let Some((m0, n0, was)) = before
+        if let Some((m0, was)) = before
             && was * difference < 0.0
         {
             let share = was / (was - difference);
             let cross = (m0.0 + share * (m.0 - m0.0), m0.1 + share * (m.1 - m0.1));
-            let _ = n0;
             open.0.push(cross);
             open.1.push(cross);
             out.push((color(was), open.0, open.1));
@@ -167,17 +167,14 @@ fn pieces(model: &[Point], naive: &[Point]) -> Vec<(super::scene::Color, Vec<Poi
         }
         open.0.push(*m);
         open.1.push(*n);
-        before = Some((
-            *m,
-            *n,
-            if difference == 0.0 {
-                before.map_or(0.0, |b| b.2)
-            } else {
-                difference
-            },
-        ));
+        let sign = if difference == 0.0 {
+            before.map_or(0.0, |(_, was)| was)
+        } else {
+            difference
+        };
+        before = Some((*m, sign));
     }
-    if let Some((_, _, was)) = before {
+    if let Some((_, was)) = before {
         out.push((color(was), open.0, open.1));
     }
     out

@@ -140,7 +140,9 @@ fn encode(pixels: &Pixmap) -> Result<Vec<u8>> {
     let mut encoder = png::Encoder::new(&mut bytes, pixels.width(), pixels.height());
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
+    // A picture in two milliseconds; the slower ways would save half of 300 kB.
     encoder.set_compression(png::Compression::Fast);
+    encoder.set_filter(png::Filter::Sub);
     encoder.set_pixel_dims(Some(png::PixelDimensions {
         xppu: 5669,
         yppu: 5669,

@@ -1,5 +1,6 @@
 //! The JSON outputs: `forecast.json` and `metrics.json`.
 
+use senti::metrics::METRICS;
 use senti::{Error, Result};
 use serde_json::{Value, json};
 
@@ -61,12 +62,17 @@ pub(super) fn metrics(results: &Results<'_>) -> Result<Option<Vec<u8>>> {
             })
         })
         .collect();
+    // `price` is the unit of the target column, whatever that is.
+    let units: serde_json::Map<_, _> = METRICS
+        .iter()
+        .map(|metric| (metric.name.to_string(), json!(metric.unit)))
+        .collect();
     let sizes = &manifest.sizes;
     bytes(&json!({
         "model_type": manifest.plan.model_type,
         "target_column": manifest.target_column,
         "measured_on": "test",
-        "unit": format!("units of `{}`", manifest.target_column),
+        "units": units,
         "train_windows": sizes.train_windows,
         "valid_windows": sizes.valid_windows,
         "calibration_windows": sizes.calibration_windows,

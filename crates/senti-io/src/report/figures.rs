@@ -15,15 +15,13 @@ pub fn number(out: &mut Vec<u8>, value: f64) {
         out.extend(value.to_string().as_bytes());
         return;
     }
-    // Digits before the point; the logarithm may be off by one at a power of ten.
-    let mut whole = size.log10().floor() as i32 + 1;
+    // Digits before the point, from the binary exponent (1233 / 4096 is the logarithm of 2): right or one too few.
+    let exponent = (size.to_bits() >> 52) as i32 - 1023;
+    let mut whole = ((exponent * 1233) >> 12) + 1;
     let limit = 10u64.pow(DIGITS as u32);
     let mut scaled = scale(size, DIGITS - whole);
     if scaled >= limit {
         whole += 1;
-        scaled = scale(size, DIGITS - whole);
-    } else if scaled < limit / 10 {
-        whole -= 1;
         scaled = scale(size, DIGITS - whole);
     }
     if value < 0.0 {
@@ -57,12 +55,18 @@ pub fn number(out: &mut Vec<u8>, value: f64) {
 
 /// `value * 10^power`, rounded. Powers up to 22 are exact, so that the result rises with the value.
 fn scale(value: f64, power: i32) -> u64 {
+    const POWERS: [f64; 23] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+        1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+    ];
+    let size = POWERS[power.unsigned_abs() as usize];
     let scaled = if power >= 0 {
-        value * 10f64.powi(power)
+        value * size
     } else {
-        value / 10f64.powi(-power)
+        value / size
     };
-    scaled.round() as u64
+    // Positive, so this is `round`, which is a call on older machines.
+    (scaled + 0.5) as u64
 }
 
 /// How the times of a series are written: dates where its candles are whole days, else instants.

@@ -111,10 +111,8 @@ impl Recorder {
     pub(super) fn finish(&mut self) -> Result<Option<Stage>> {
         if let Some(file) = self.predictions.take() {
             let wrong = |cause| failed("write", &self.dir.join(PREDICTIONS), cause);
-            let file = file
-                .into_inner()
+            file.into_inner()
                 .map_err(|error| wrong(error.into_error()))?;
-            file.sync_all().map_err(wrong)?;
         }
         Ok(self.stage.take())
     }

@@ -12,11 +12,15 @@ use senti::table::{Dropped, Rows, infer_roles};
 use senti::{Column, Error, Result, Role, Table};
 
 use self::layout::Layout;
-use self::number::{Cell, number};
+#[cfg(feature = "parquet")]
+pub(super) use self::layout::time_rank;
+pub(super) use self::number::{Cell, number};
 use self::records::{Record, Records};
-use self::time::Clock;
+pub(super) use self::time::Clock;
+#[cfg(feature = "parquet")]
+pub(super) use self::time::looks_like_time;
 use super::bytes::Text;
-use super::{Dialect, Reading, Request};
+use super::{Dialect, Reading, Request, drop_row_numbers};
 
 /// Reads a text.
 pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Reading> {
@@ -45,10 +49,16 @@ pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Read
         }
     }
     dialect.skipped_lines = layout.skipped_lines + body.n_comments;
+    if body.n_headers > 0 {
+        body.warnings.push(format!(
+            "the header is repeated {} times among the rows; these lines were skipped",
+            body.n_headers
+        ));
+    }
     let Body {
         mut time,
         line,
-        columns,
+        mut columns,
         clock,
         mut warnings,
         mut dropped,
@@ -57,6 +67,7 @@ pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Read
     if time.is_empty() {
         return Err(Error::data("the file has a header and no rows").hint("give at least two rows"));
     }
+    drop_row_numbers(&mut columns, &mut dropped);
     dialect.time_format = clock.finish(&mut time, &mut warnings);
     dialect.time_column = layout.names[layout.time].clone();
     if let Some(i) = layout.time_of_day {
@@ -251,7 +262,7 @@ impl<'a> Body<'a> {
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     if text.chars().count() <= 40 {
         return text.to_owned();
     }

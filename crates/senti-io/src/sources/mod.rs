@@ -14,7 +14,7 @@ mod sample;
 
 use std::path::PathBuf;
 
-use senti::table::{Found, TableOptions, nearest_name};
+use senti::table::{Dropped, Found, TableOptions, nearest_name};
 use senti::{Error, Result, Role, Table};
 use sha2::{Digest, Sha256};
 
@@ -145,7 +145,11 @@ impl Reading {
             .map(|column| format!("{}=`{}`", column.role.name(), column.name))
             .collect();
         parts.push(roles.join(" "));
-        let count = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}"));
+        let count = |n: usize, one: &str, many: &str| match n {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            n => Some(format!("{n} {many}")),
+        };
         let n_long = self.found.gaps.iter().filter(|gap| !gap.filled).count();
         let n_series = self
             .table
@@ -155,17 +159,43 @@ impl Reading {
             .count();
         parts.extend(
             [
-                count(n_series, "more series"),
-                count(self.found.filled, "missing rows filled"),
-                count(n_long, "long gaps"),
-                count(self.found.duplicates_dropped, "duplicates dropped"),
-                count(self.found.unfinished_dropped, "unfinished candles left out"),
+                count(n_series, "more series", "more series"),
+                count(
+                    self.found.filled,
+                    "missing row filled",
+                    "missing rows filled",
+                ),
+                count(n_long, "long gap", "long gaps"),
+                count(
+                    self.found.duplicates_dropped,
+                    "duplicate dropped",
+                    "duplicates dropped",
+                ),
+                count(
+                    self.found.unfinished_dropped,
+                    "unfinished candle left out",
+                    "unfinished candles left out",
+                ),
             ]
             .into_iter()
             .flatten(),
         );
         parts.join(", ")
     }
+}
+
+/// Drops series that only count the rows, as an index written with the table does.
+fn drop_row_numbers(columns: &mut Vec<senti::Column>, dropped: &mut Vec<Dropped>) {
+    columns.retain(|column| {
+        let steps = || column.values.windows(2).map(|pair| pair[1] - pair[0]);
+        let counts =
+            column.values.len() > 2 && (steps().all(|s| s == 1.0) || steps().all(|s| s == -1.0));
+        let is_index = column.role == Role::Series && counts;
+        if is_index {
+            dropped.push(Dropped::new(&column.name, "it only numbers the rows"));
+        }
+        !is_index
+    });
 }
 
 /// SHA-256 over names, times and values. Blank cells and zeros have one form each.

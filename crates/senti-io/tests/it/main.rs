@@ -1,5 +1,6 @@
 //! Integration tests of everything that meets the outside world, one module a noun.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stdout, reason = "a test that is skipped says why")]
 
 mod atomic;
 mod checkpoint;
@@ -7,4 +8,7 @@ mod plots;
 mod registry;
 mod report;
 mod sources;
+mod sources_parquet;
+mod sources_properties;
+mod sources_refused;
 mod trained;

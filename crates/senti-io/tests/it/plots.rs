@@ -188,8 +188,8 @@ fn ten_thousand_steps() {
 
 #[test]
 fn one_row_of_past() {
+    let mut forecast = fan(&table(vec![67_000.0; 40], DAY), 1, 0.03);
     let table = market(40, DAY, 67_000.0, 0.02);
-    let mut forecast = fan(&table, 1, 0.03);
     forecast.origin = START;
     forecast.rows[0].time = START + DAY;
     check_forecast("one_row", &table, &forecast);

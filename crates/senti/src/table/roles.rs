@@ -106,6 +106,8 @@ struct Parsed {
     role: Option<Role>,
     /// What is left beside the role and neutral words.
     group: String,
+    /// The money it is counted in.
+    money: String,
     /// Only words were left behind the role: `Volume BTC`.
     is_suffix: bool,
     is_quote: bool,
@@ -157,9 +159,12 @@ pub fn infer_roles(
     let whole_group = own.role == Some(Role::Close);
     if whole_group {
         for role in [Role::Open, Role::High, Role::Low] {
-            let of_group =
-                |p: &Parsed| p.role == Some(role) && p.group == own.group && !p.is_adjusted;
-            if let Some(i) = parsed.iter().position(of_group) {
+            let fits = |p: &Parsed| {
+                let same_money = p.money == own.money || p.money.is_empty() || own.money.is_empty();
+                p.role == Some(role) && p.group == own.group && same_money && !p.is_adjusted
+            };
+            let of_group = (0..parsed.len()).filter(|&i| fits(&parsed[i]));
+            if let Some(i) = of_group.min_by_key(|&i| parsed[i].money != own.money) {
                 assignment.roles[i] = Some(role);
             }
         }
@@ -324,6 +329,7 @@ fn parse(name: &str) -> Parsed {
         return Parsed {
             role: None,
             group: String::new(),
+            money: String::new(),
             is_suffix: false,
             is_quote: false,
             is_adjusted: false,
@@ -341,7 +347,11 @@ fn parse(name: &str) -> Parsed {
                 && !matches!(word.as_str(), "adj" | "adjusted")
         })
         .collect();
-    let is_quote = words.iter().any(|word| QUOTE.contains(&word.as_str()));
+    let money: Vec<&str> = words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| QUOTE.contains(word))
+        .collect();
     // The quote currency says how a volume is counted, not whose it is.
     let rest: Vec<(usize, &String)> = rest
         .into_iter()
@@ -355,7 +365,8 @@ fn parse(name: &str) -> Parsed {
             .collect::<Vec<_>>()
             .join(" "),
         is_suffix: !rest.is_empty() && rest.iter().all(|(i, _)| *i > at),
-        is_quote,
+        is_quote: !money.is_empty(),
+        money: money.join(" "),
         is_adjusted,
     }
 }

@@ -74,8 +74,16 @@ pub(super) fn build(mut rows: Rows, options: &TableOptions) -> Result<(Table, Fo
     let place = |row: usize| rows.place(row);
     // Signs first: a zero price would make nonsense of every later sentence.
     prices::signs(&rows.columns, &place)?;
-    let calendar =
+    let mut calendar =
         Calendar::find(&rows.time).map_err(|trouble| trouble.error(&rows.time, place))?;
+    if let Some(late) = calendar.closing_time() {
+        // 23:59:59 is where a day ends; a row carries the time at which its candle opens.
+        rows.time.iter_mut().for_each(|time| *time -= late);
+        calendar = Calendar::find(&rows.time)
+            .map_err(|trouble| trouble.error(&rows.time, |row| rows.place(row)))?;
+        let warning = "times are the end of their candle and were set to its beginning";
+        found.warnings.push(warning.to_owned());
+    }
     drop_unfinished(&mut rows, &calendar, options.now, &mut found)?;
     fill_prices(&mut rows, &mut found);
     let warnings = prices::check(&rows.time, &rows.columns, &calendar, |row| rows.place(row))?;

@@ -1,6 +1,5 @@
 //! Integration tests of the path, one module a noun.
-
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod calendar;
 mod doors;

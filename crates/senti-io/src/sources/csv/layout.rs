@@ -58,11 +58,18 @@ pub(super) fn find(head: &[u8], is_whole: bool) -> Result<Layout> {
         }
         None => (records, Vec::new()),
     };
-    let n_skipped_before = header.len();
-    // pandas and R leave out the name of the index.
-    header.retain(|record| record.len() == n || record.len() + 1 == n || record.len_trimmed() == n);
+    // pandas and R leave out the name of the index; a line of dashes is drawn below a header.
+    let is_drawn = |record: &Record| {
+        record
+            .cells()
+            .all(|cell| !cell.contains(char::is_alphanumeric))
+            && !record.is_blank()
+    };
+    header.retain(|record| {
+        !is_drawn(record)
+            && (record.len() == n || record.len() + 1 == n || record.len_trimmed() == n)
+    });
     let mut skipped_lines = n_before - comments.len() - data.len() - header.len();
-    debug_assert!(n_skipped_before >= header.len());
     if data.is_empty() {
         let what = match header.len() {
             0 => "the file holds no table",
@@ -88,7 +95,10 @@ pub(super) fn find(head: &[u8], is_whole: bool) -> Result<Layout> {
         // `# date,open,high` as NumPy writes it.
         header.push(comment.clone());
     } else {
-        skipped_lines += comments.len();
+        skipped_lines += comments
+            .iter()
+            .filter(|comment| comment.line < data[0].line)
+            .count();
     }
     let mut warnings = Vec::new();
     let names = if header.is_empty() {
@@ -136,8 +146,8 @@ fn sample(head: &[u8], is_whole: bool, delimiter: u8) -> Result<Vec<Record>> {
             Ok(true) if records.len() < SAMPLE => records.push(record.clone()),
             Ok(true) => return Ok(records),
             Ok(false) => break,
-            // The cut may go through a quote or a letter.
-            Err(_) if !is_whole && records.len() > 1 => break,
+            // The cut may go through a quote or a letter; a true error comes again when the rows are read.
+            Err(_) if records.len() > 1 => return Ok(records),
             Err(error) => return Err(error),
         }
     }
@@ -147,15 +157,19 @@ fn sample(head: &[u8], is_whole: bool, delimiter: u8) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-/// The separator that gives nearly all lines the same number of cells. A comma counts last: it may be a decimal comma.
+/// The separator that gives nearly all lines the same number of cells, times among them. A comma counts last: it may be a
+/// decimal comma.
 fn delimiter(head: &[u8], is_whole: bool) -> Result<u8> {
-    let mut best: Option<(f64, u8)> = None;
-    let mut trouble = None;
+    let mut best: Option<((f64, f64), u8)> = None;
+    let mut trouble: Option<(usize, Error)> = None;
     for delimiter in *b"\t;|," {
         let records = match sample(head, is_whole, delimiter) {
             Ok(records) => records,
             Err(error) => {
-                trouble.get_or_insert(error);
+                let n_seen = memchr::memchr_iter(delimiter, head).count();
+                if trouble.as_ref().is_none_or(|(n, _)| n_seen >= *n) {
+                    trouble = Some((n_seen, error));
+                }
                 continue;
             }
         };
@@ -163,28 +177,32 @@ fn delimiter(head: &[u8], is_whole: bool) -> Result<u8> {
             .iter()
             .filter(|record| !is_comment(record))
             .collect();
-        let wide: Vec<usize> = records
-            .iter()
-            .map(|record| record.len())
-            .filter(|n| *n > 1)
-            .collect();
-        let usual = most_frequent(wide.iter().copied());
-        let share =
-            wide.iter().filter(|n| **n == usual).count() as f64 / records.len().max(1) as f64;
-        if usual > 1 && best.is_none_or(|(other, _)| share > other + 0.1) {
+        let wide = records.iter().map(|record| record.len()).filter(|n| *n > 1);
+        let usual = most_frequent(wide);
+        let of_usual = |test: fn(&Record) -> bool| {
+            let n = records
+                .iter()
+                .filter(|record| record.len() == usual && test(record))
+                .count();
+            n as f64 / records.len().max(1) as f64
+        };
+        let share = (of_usual(is_data), of_usual(|_| true));
+        let is_better = |other: (f64, f64)| {
+            share.0 > other.0 + 0.1 || ((share.0 - other.0).abs() <= 0.1 && share.1 > other.1 + 0.1)
+        };
+        if usual > 1 && best.is_none_or(|(other, _)| is_better(other)) {
             best = Some((share, delimiter));
         }
     }
     match (best, trouble) {
         (Some((_, delimiter)), _) => Ok(delimiter),
-        (None, Some(error)) => Err(error),
+        (None, Some((_, error))) => Err(error),
         (None, None) => {
-            let line = String::from_utf8_lossy(
-                head.split(|byte| matches!(byte, b'\n' | b'\r'))
-                    .next()
-                    .unwrap_or_default(),
-            );
-            let start: String = line.chars().take(40).collect();
+            let line = head
+                .split(|byte| matches!(byte, b'\n' | b'\r'))
+                .next()
+                .unwrap_or_default();
+            let start: String = String::from_utf8_lossy(line).chars().take(40).collect();
             Err(
                 Error::data(format!("the file has one column; it begins with `{start}`")).hint(
                     "a table needs times and prices, separated by a comma, semicolon, tab or bar",
@@ -302,16 +320,22 @@ fn names_by_shape(data: &[Record], n: usize) -> Result<Vec<String>> {
             .all(|record| looks_like_time_of_day(record.get(1)) && looks_like_date(record.get(0)));
     let from = 1 + usize::from(has_time_of_day);
     // Whether column `high` is the highest and `low` the lowest of the four prices, in every row.
-    let fits = |high: usize, low: usize| {
+    let fits = |high: usize, low: usize, rounding: f64| {
         data.iter().all(|record| {
             (from..from + 4).all(|i| {
-                let value_i = value(record, i);
-                value_i.is_nan()
-                    || (value_i <= value(record, high) * 1.001
-                        && value_i >= value(record, low) * 0.999)
+                let price = value(record, i);
+                let (high, low) = (value(record, from + high), value(record, from + low));
+                price.is_nan()
+                    || (price <= high * (1.0 + rounding) && price >= low * (1.0 - rounding))
             })
         })
     };
+    // The usual order, Bitfinex's, Coinbase's.
+    let orders: [(&[&str], usize, usize); 3] = [
+        (&["open", "high", "low", "close"], 1, 2),
+        (&["open", "close", "high", "low"], 2, 3),
+        (&["low", "high", "open", "close"], 1, 0),
+    ];
     let rest: &[&str] = match n - from {
         11 => &[
             "volume",
@@ -329,13 +353,20 @@ fn names_by_shape(data: &[Record], n: usize) -> Result<Vec<String>> {
         1 => &[],
         _ => &["?"],
     };
-    let prices: &[&str] = if n - from == 1 {
+    let is_known = n > from + 3 && rest != ["?"] && looks_like_time(data[0].get(0));
+    let order = |rounding: f64| {
+        let found = orders
+            .iter()
+            .find(|(_, high, low)| fits(*high, *low, rounding));
+        found.map(|(names, ..)| *names)
+    };
+    let prices: &[&str] = if n == from + 1 {
         &["close"]
-    } else if rest != ["?"] && looks_like_time(data[0].get(0)) && fits(from + 1, from + 2) {
-        &["open", "high", "low", "close"]
-    } else if rest != ["?"] && looks_like_time(data[0].get(0)) && fits(from + 2, from + 3) {
-        // Bitfinex
-        &["open", "close", "high", "low"]
+    } else if let Some(names) = is_known
+        .then(|| order(0.0).or_else(|| order(1e-3)))
+        .flatten()
+    {
+        names
     } else {
         return Err(Error::data(format!(
             "the file has no header, and its {n} columns are of no known order"
@@ -407,7 +438,7 @@ fn decimal(data: &[Record], delimiter: u8) -> u8 {
 }
 
 /// How well a name fits a column of times; lower is better.
-fn time_rank(name: &str) -> Option<usize> {
+pub(in crate::sources) fn time_rank(name: &str) -> Option<usize> {
     let name: String = name
         .to_lowercase()
         .chars()

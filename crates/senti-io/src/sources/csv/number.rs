@@ -4,7 +4,7 @@
 
 /// What a cell is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Cell {
+pub(in crate::sources) enum Cell {
     Blank,
     Number(f64),
     Bad(&'static str),
@@ -25,7 +25,7 @@ const MONEY: &[&str] = &[
 const DAMAGED: &str = "a spreadsheet's error or too narrow column; its value is lost";
 
 /// Reads a number.
-pub(super) fn number(text: &str, decimal: u8) -> Cell {
+pub(in crate::sources) fn number(text: &str, decimal: u8) -> Cell {
     // Nearly every cell of nearly every file: digits, perhaps one point.
     let plain =
         |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E');

@@ -132,7 +132,8 @@ impl<R: Read> Records<R> {
     }
 
     /// Where the line ends that goes on at `from`, relative to the start; `None` at the end of the text.
-    fn line_end(&mut self, mut from: usize) -> Result<Option<usize>> {
+    fn line_end(&mut self, first: usize) -> Result<Option<usize>> {
+        let mut from = first;
         loop {
             let text = &self.buffer[self.start..];
             if from < text.len()
@@ -141,9 +142,7 @@ impl<R: Read> Records<R> {
                 return Ok(Some(from + at));
             }
             if self.is_ended {
-                return Ok(
-                    (from < text.len() || (from == 0 && !text.is_empty())).then_some(text.len())
-                );
+                return Ok((first < text.len()).then_some(text.len()));
             }
             if text.len() > LONGEST {
                 return Err(Error::data(format!(

@@ -9,7 +9,7 @@ const DAY: i64 = 86_400_000;
 const MINUTE: i64 = 60_000;
 
 /// Why a cell is no time.
-pub(super) struct Refusal {
+pub(in crate::sources) struct Refusal {
     pub reason: String,
     pub hint: &'static str,
 }
@@ -71,7 +71,7 @@ struct Moment {
 
 /// Reads the times of one column.
 #[derive(Default)]
-pub(super) struct Clock {
+pub(in crate::sources) struct Clock {
     kind: Option<Kind>,
     /// The line that decided the order of day and month.
     decided: Option<u32>,
@@ -212,7 +212,7 @@ impl Clock {
 }
 
 /// Whether a cell reads as a time at all, for choosing the time column; a unix time must lie between 2000 and 2100 to look like one.
-pub(super) fn looks_like_time(text: &str) -> bool {
+pub(in crate::sources) fn looks_like_time(text: &str) -> bool {
     const SINCE_2000: std::ops::Range<i64> = 946_684_800_000..4_102_444_800_000;
     matches!(moment(text, false), Ok(moment) if !moment.kind.is_unix() || SINCE_2000.contains(&moment.local))
 }
