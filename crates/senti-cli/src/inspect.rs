@@ -13,6 +13,9 @@ use crate::grid::Grid;
 use crate::settings::Settings;
 use crate::{say, source};
 
+/// Gaps that are listed in a text; minutes without a trade can be thousands.
+const GAPS: usize = 10;
+
 /// Looks at a file.
 pub fn run(file: &str, settings: &Settings) -> Outcome {
     let request = Request {
@@ -60,7 +63,7 @@ fn text(reading: &Reading) -> String {
     fact("step", format!("{}{week}", found.step));
     fact("filled", found.filled.to_string());
     fact("duplicates_dropped", found.duplicates_dropped.to_string());
-    for gap in &found.gaps {
+    for gap in found.gaps.iter().take(GAPS) {
         let fate = if gap.filled {
             "filled"
         } else {
@@ -72,6 +75,14 @@ fn text(reading: &Reading) -> String {
                 "{} rows between {} and {}, {fate}",
                 gap.missing, gap.after, gap.before
             ),
+        );
+    }
+    if found.gaps.len() > GAPS {
+        let split = found.gaps.iter().filter(|gap| !gap.filled).count();
+        let more = found.gaps.len() - GAPS;
+        fact(
+            "more gaps",
+            format!("{more}; of all {split} split the series (`--format json` lists them)"),
         );
     }
     for column in &reading.dialect.columns {

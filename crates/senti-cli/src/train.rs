@@ -36,6 +36,16 @@ pub fn run(settings: &Settings) -> Outcome {
     let request = source::request(settings)?;
     let output = settings.path("output").unwrap_or_default();
     let registry = Registry::open(settings.path("registry").unwrap_or_default());
+    if registry.root().exists() && !registry.root().is_dir() {
+        // Told now rather than when the training is done.
+        let sentence = format!(
+            "the registry `{}` is a file, wanted a folder",
+            registry.root().display()
+        );
+        return Err(Error::input(sentence)
+            .hint("give another `--registry DIR`")
+            .into());
+    }
     let resume = resume(settings, &output)?;
     let reading = source::read(&request)?;
     let learned = learn(settings, &plan, &reading, &output, resume.as_ref());
@@ -43,8 +53,14 @@ pub fn run(settings: &Settings) -> Outcome {
 
     let saved = registry.save(&learned.artifact, &plan.model_type, source::now());
     let entry = saved.map_err(|error| {
-        let again = "make room, then run the same command with `--resume`: the training is kept in the checkpoint";
-        Error::new(error.kind(), "the model is trained, but cannot be saved").hint(again).because(error)
+        let kept = output.join(CHECKPOINT).exists();
+        let error =
+            Error::new(error.kind(), "the model is trained, but cannot be saved").because(error);
+        match kept {
+            true => error
+                .hint("the training is kept: make room, and run the same command with `--resume`"),
+            false => error,
+        }
     })?;
     let no_plot = settings.switch("no_plot");
     let files = write_training(

@@ -138,6 +138,11 @@ fn sources_and_models_that_are_not_there() {
         "predict --data_path data.csv --registry data.csv",
     );
     check(
+        "registry_is_file_train",
+        prices(400).as_bytes(),
+        "train --data_path data.csv --registry data.csv",
+    );
+    check(
         "output_is_file",
         prices(400).as_bytes(),
         "train --data_path data.csv --output data.csv",
