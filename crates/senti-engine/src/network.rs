@@ -215,7 +215,12 @@ impl Network {
                 outputs, d_outputs, ..
             } = &mut self.top;
             let n = batch.len() * self.architecture.outputs;
-            let value = loss.evaluate(&outputs[..n], batch.targets(), Some(&mut d_outputs[..n]));
+            let value = loss.evaluate_with(
+                self.simd,
+                &outputs[..n],
+                batch.targets(),
+                Some(&mut d_outputs[..n]),
+            );
             if !value.is_finite() {
                 return Err(NotFinite {
                     what: "loss".to_owned(),
@@ -234,7 +239,8 @@ impl Network {
     pub fn evaluate_batch(&mut self, batch: &Batch, loss: &Loss) -> f64 {
         self.check_batch(batch);
         self.team.share().enter(|| self.forward(batch, false, None));
-        loss.evaluate(
+        loss.evaluate_with(
+            self.simd,
             &self.top.outputs[..batch.len() * self.architecture.outputs],
             batch.targets(),
             None,
