@@ -69,6 +69,7 @@ pub fn split(origins: &Origins, plan: &Plan) -> Result<Split> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "a single run is a run")]
 mod tests {
     use super::*;
     use crate::plan::Draft;

@@ -304,6 +304,7 @@ pub fn last<'a>(table: &'a Table, matrix: &'a Matrix, steps: usize) -> Option<Wi
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "a single run is a run")]
 mod tests {
     use super::*;
 
