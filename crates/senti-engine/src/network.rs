@@ -582,9 +582,13 @@ impl Network {
 
     /// Whether every gradient is finite: a number times 0 is 0 unless it is not.
     fn gradients_are_finite(&self) -> bool {
-        self.gradients
-            .chunks(1024)
-            .all(|chunk| chunk.iter().map(|value| value * 0.0).sum::<f32>() == 0.0)
+        let mut sums = [0.0f32; 16];
+        for values in self.gradients.chunks_exact(16) {
+            sums.iter_mut()
+                .zip(values)
+                .for_each(|(sum, value)| *sum += value * 0.0);
+        }
+        sums == [0.0; 16]
     }
 
     fn name_what_is_not_finite(&self) -> NotFinite {
@@ -624,29 +628,33 @@ impl Network {
     pub fn update(&mut self, adam: &Adam, learning_rate: f32) {
         self.iterations += 1;
         self.is_transposed = false;
-        let (step, simd, gradients) = (
-            adam.step(learning_rate, self.iterations),
-            self.simd,
-            &self.gradients,
-        );
-        let Network {
-            weights,
-            means,
-            squares,
-            ..
-        } = self;
-        lane::run(
-            simd,
-            Update {
-                step,
-                weights,
-                gradients,
-                means,
-                squares,
-            },
-        );
+        let (step, simd) = (adam.step(learning_rate, self.iterations), self.simd);
+        let (team, gradients) = (&self.team, &self.gradients);
+        let values = [
+            &mut self.weights[..],
+            &mut self.means[..],
+            &mut self.squares[..],
+        ];
+        team.enter(|| {
+            team.each_chunk_of_three(values, UPDATE, |index, [weights, means, squares]| {
+                let gradients = &gradients[index * UPDATE..][..weights.len()];
+                lane::run(
+                    simd,
+                    Update {
+                        step,
+                        weights,
+                        gradients,
+                        means,
+                        squares,
+                    },
+                );
+            });
+        });
     }
 }
+
+/// Parameters that one piece of Adam's work updates; a multiple of 16.
+const UPDATE: usize = 1 << 14;
 
 /// What a layer reads from block `block`: the states of the layer below, or the batch.
 fn inputs_of<'a>(

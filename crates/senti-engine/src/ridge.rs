@@ -245,7 +245,7 @@ impl Ridge {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma")]
 fn add_products_avx512(waiting: &[f64], rows: usize, products: &mut [f64]) {
-    add_products::<true, 8, 16>(waiting, rows, products);
+    add_products::<true, 8, 8>(waiting, rows, products);
 }
 
 #[cfg(target_arch = "x86_64")]

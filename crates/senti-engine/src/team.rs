@@ -75,4 +75,32 @@ impl Team {
                 .for_each(|(index, chunk)| work(index, chunk)),
         }
     }
+
+    /// `work` on each chunk of `len` floats of three slices of the same length. Call it inside [`Team::enter`].
+    pub fn each_chunk_of_three(
+        &self,
+        [a, b, c]: [&mut [f32]; 3],
+        len: usize,
+        work: impl Fn(usize, [&mut [f32]; 3]) + Sync + Send,
+    ) {
+        match self.pool {
+            Some(_) => {
+                let chunks = a.par_chunks_mut(len).zip(b.par_chunks_mut(len));
+                let chunks = chunks
+                    .zip(c.par_chunks_mut(len))
+                    .enumerate()
+                    .with_max_len(1);
+                chunks.for_each(|(index, ((a, b), c))| work(index, [a, b, c]));
+            }
+            None => {
+                let chunks = a
+                    .chunks_mut(len)
+                    .zip(b.chunks_mut(len))
+                    .zip(c.chunks_mut(len));
+                chunks
+                    .enumerate()
+                    .for_each(|(index, ((a, b), c))| work(index, [a, b, c]));
+            }
+        }
+    }
 }
