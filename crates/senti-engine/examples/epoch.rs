@@ -42,6 +42,20 @@ fn predict(network: &mut Network, batch: &Batch, out: &mut [f32], times: usize) 
     start.elapsed().as_secs_f64() / times as f64
 }
 
+/// Floating-point operations a second of `threads` threads that do nothing but multiply and add.
+fn peak(simd: Simd, threads: usize) -> f64 {
+    let start = Instant::now();
+    let operations: f64 = std::thread::scope(|scope| {
+        let spin = || senti_engine::peak::fused_multiply_adds(simd, 3_000_000);
+        let spins: Vec<_> = (0..threads).map(|_| scope.spawn(spin)).collect();
+        spins
+            .into_iter()
+            .map(|spin| spin.join().expect("spinning does not panic"))
+            .sum()
+    });
+    operations / start.elapsed().as_secs_f64()
+}
+
 fn fill(batch: &mut Batch) {
     for row in 0..batch.len() {
         for step in 0..batch.steps() {
@@ -112,7 +126,7 @@ fn main() {
                 times[which].push(seconds);
                 singles[which].push(single);
                 larges[which].push(many);
-                peaks[which].push(senti_engine::peak::fused_multiply_adds(simd, which + 1));
+                peaks[which].push(peak(simd, which + 1));
             }
         }
     }

@@ -36,8 +36,8 @@ impl Tile for Forward<'_> {
         let mut sums = [bias; R];
         let mut first = 0;
         for (input, width) in self.inputs.into_iter().zip(inputs) {
-            multiply(
-                &mut sums,
+            sums = multiply(
+                sums,
                 input.rows(row),
                 Right {
                     values: &panel[first * PANEL..],
@@ -82,8 +82,8 @@ impl Tile for InputGradient<'_> {
     fn tile<L: Lane, const R: usize, const V: usize>(&mut self, row: usize, column: usize) {
         let depth = self.d_outputs.stride;
         let mut sums = [[L::splat(0.0); V]; R];
-        multiply(
-            &mut sums,
+        sums = multiply(
+            sums,
             self.d_outputs.rows(row),
             transposed::<L>(self.weights, depth, self.columns, 0, column),
             depth,

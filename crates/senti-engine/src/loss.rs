@@ -2,6 +2,10 @@
 //!
 //! In: outputs and targets of a batch. Out: the mean loss, and its derivative with respect to every output.
 
+use crate::lane::{self, Kernel, Lane};
+use crate::math::{sigmoid, softplus};
+use crate::simd::Simd;
+
 /// A loss; every one is the mean over all rows and targets (and levels), as in Keras and PyTorch.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Loss {
@@ -29,6 +33,17 @@ impl Loss {
 
     /// Mean loss of `outputs` against `targets`. With `gradient`, also writes its derivative with respect to each output.
     pub fn evaluate(&self, outputs: &[f32], targets: &[f32], gradient: Option<&mut [f32]>) -> f64 {
+        self.evaluate_with(Simd::detect(), outputs, targets, gradient)
+    }
+
+    /// The same with a given instruction set.
+    pub(crate) fn evaluate_with(
+        &self,
+        simd: Simd,
+        outputs: &[f32],
+        targets: &[f32],
+        gradient: Option<&mut [f32]>,
+    ) -> f64 {
         assert_eq!(
             outputs.len(),
             targets.len() * self.outputs_per_target(),
@@ -42,7 +57,19 @@ impl Loss {
                 size if size <= *delta => (0.5 * e * e, e),
                 size => (delta * (size - 0.5 * delta), delta * sign(e)),
             }),
-            Loss::Pinball(pinball) => pinball.evaluate(outputs, targets, gradient),
+            Loss::Pinball(Pinball {
+                levels,
+                location_rate,
+            }) => lane::run(
+                simd,
+                PinballLoss {
+                    levels,
+                    location_rate: *location_rate,
+                    raw: outputs,
+                    targets,
+                    gradient,
+                },
+            ),
         }
     }
 }
@@ -164,10 +191,10 @@ impl Pinball {
             let middle = q / 2;
             out[middle] = self.location_rate * raw[middle];
             for above in middle + 1..q {
-                out[above] = out[above - 1] + softplus(raw[above]);
+                out[above] = out[above - 1] + softplus_one(raw[above]);
             }
             for below in (0..middle).rev() {
-                out[below] = out[below + 1] - softplus(raw[below]);
+                out[below] = out[below + 1] - softplus_one(raw[below]);
             }
         }
     }
@@ -186,65 +213,78 @@ impl Pinball {
         }
         raw
     }
+}
 
-    fn evaluate(&self, raw: &[f32], targets: &[f32], mut gradient: Option<&mut [f32]>) -> f64 {
+/// Room for the numbers of one target.
+const MAX_LEVELS: usize = 256;
+
+/// Mean pinball loss of a batch and its derivative with respect to the raw outputs.
+struct PinballLoss<'a> {
+    levels: &'a [f32],
+    location_rate: f32,
+    raw: &'a [f32],
+    targets: &'a [f32],
+    gradient: Option<&'a mut [f32]>,
+}
+
+impl Kernel for PinballLoss<'_> {
+    type Output = f64;
+    #[inline(always)]
+    fn run<L: Lane>(mut self) -> f64 {
         let q = self.levels.len();
         let middle = q / 2;
-        let weight = (1.0 / raw.len() as f64) as f32;
+        let weight = (1.0 / self.raw.len() as f64) as f32;
         let mut sum = 0.0;
-        for (row, (z, &target)) in raw.chunks_exact(q).zip(targets).enumerate() {
+        let [mut z, mut gap, mut gap_slope, mut slope] = [[0.0f32; MAX_LEVELS]; 4];
+        for (row, (raw, &target)) in self.raw.chunks_exact(q).zip(self.targets).enumerate() {
+            z[..q].copy_from_slice(raw);
+            for at in (0..q).step_by(L::LANES) {
+                let z = L::load(&z[at..]);
+                softplus(z).store(&mut gap[at..]);
+                sigmoid(z).store(&mut gap_slope[at..]);
+            }
             // Loss of one quantile and its derivative with respect to that quantile.
             let mut pinball = |k: usize, quantile: f32| {
                 let (e, level) = (target - quantile, self.levels[k]);
-                sum += f64::from(if e >= 0.0 {
-                    level * e
-                } else {
-                    (level - 1.0) * e
-                });
-                if e >= 0.0 { -level } else { 1.0 - level }
+                let slope = if e >= 0.0 { -level } else { 1.0 - level };
+                sum += f64::from(-slope * e);
+                slope
             };
-            let mut slope = [0.0f32; MAX_LEVELS];
             let median = self.location_rate * z[middle];
             slope[middle] = pinball(middle, median);
             let mut quantile = median;
             for above in middle + 1..q {
-                quantile += softplus(z[above]);
+                quantile += gap[above];
                 slope[above] = pinball(above, quantile);
             }
             quantile = median;
             for below in (0..middle).rev() {
-                quantile -= softplus(z[below]);
+                quantile -= gap[below];
                 slope[below] = pinball(below, quantile);
             }
             // A raw output moves its own quantile and all beyond it: sums from the outside in.
-            if let Some(gradient) = gradient.as_deref_mut() {
+            if let Some(gradient) = self.gradient.as_deref_mut() {
                 let out = &mut gradient[row * q..][..q];
                 let (mut up, mut down) = (0.0, 0.0);
                 for above in (middle + 1..q).rev() {
                     up += slope[above];
-                    out[above] = weight * up * sigmoid(z[above]);
+                    out[above] = weight * up * gap_slope[above];
                 }
                 for below in 0..middle {
                     down += slope[below];
-                    out[below] = -weight * down * sigmoid(z[below]);
+                    out[below] = -weight * down * gap_slope[below];
                 }
                 out[middle] = weight * self.location_rate * (up + down + slope[middle]);
             }
         }
-        sum / raw.len() as f64
+        sum / self.raw.len() as f64
     }
 }
 
-/// Room for the slopes of one target.
-const MAX_LEVELS: usize = 256;
-
-/// ln(1 + eˣ) without overflow.
-fn softplus(x: f32) -> f32 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
-
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+/// ln(1 + eˣ), in f64: forecasts do not depend on the instruction set here.
+fn softplus_one(x: f32) -> f32 {
+    let x = f64::from(x);
+    (x.max(0.0) + (-x.abs()).exp().ln_1p()) as f32
 }
 
 fn inverse_softplus(gap: f64) -> f32 {

@@ -13,7 +13,7 @@ use crate::dropout::Dropout;
 use crate::lane::{Kernel, Lane};
 use crate::math::{sigmoid, tanh};
 use crate::panel::{GROUP, PANEL, Shape, transposed};
-use crate::tile::{Left, Right, Tile, multiply, over_columns, over_rows};
+use crate::tile::{Left, Right, Tile, multiply, over_columns, over_gates};
 
 /// Rows of numbers.
 #[derive(Clone, Copy)]
@@ -177,7 +177,7 @@ impl Kernel for Forward<'_> {
         let ahead = self.rows < 6;
         for panel in 0..if ahead { shape.panels } else { 0 } {
             for lane in (0..GROUP).step_by(L::LANES) {
-                over_rows::<L>(
+                over_gates::<L>(
                     steps * self.rows,
                     lane,
                     &mut InputTile {
@@ -192,7 +192,7 @@ impl Kernel for Forward<'_> {
             let before = (turn > 0).then(|| self.direction.step(turn - 1));
             for panel in 0..shape.panels {
                 for lane in (0..GROUP).step_by(L::LANES) {
-                    over_rows::<L>(
+                    over_gates::<L>(
                         self.rows,
                         lane,
                         &mut StateTile {
@@ -232,7 +232,7 @@ impl Forward<'_> {
                 stride: PANEL,
                 gap: GROUP,
             };
-            multiply(&mut z, input.rows(at), weights, width);
+            z = multiply(z, input.rows(at), weights, width);
             first += width;
         }
         z
@@ -306,12 +306,7 @@ impl Tile for StateTile<'_, '_> {
                 values: &self.layer.trace.states,
                 stride,
             };
-            multiply(
-                &mut z,
-                states.rows(before * rows + row),
-                weights,
-                shape.units,
-            );
+            z = multiply(z, states.rows(before * rows + row), weights, shape.units);
         }
 
         let trace = &mut *self.layer.trace;
@@ -416,8 +411,8 @@ impl Tile for GateTile<'_, '_> {
                     panel * PANEL,
                     column,
                 );
-                multiply(
-                    &mut d_h,
+                d_h = multiply(
+                    d_h,
                     d_z.rows((panel * steps + after) * rows + row),
                     recurrent,
                     PANEL,
@@ -503,8 +498,8 @@ impl Tile for InputGradient<'_> {
                     panel * PANEL,
                     column,
                 );
-                multiply(
-                    &mut sums,
+                sums = multiply(
+                    sums,
                     d_z.rows(panel * steps * trace.rows + row),
                     weights,
                     PANEL,
@@ -664,8 +659,8 @@ impl Tile for ProductTile<'_> {
             stride: self.slopes.stride,
             gap: L::LANES,
         };
-        multiply(
-            &mut sums,
+        sums = multiply(
+            sums,
             self.left.columns(self.left_row, row),
             right,
             self.depth,

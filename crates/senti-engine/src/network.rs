@@ -17,6 +17,7 @@ use crate::panel::{Layout, PANEL, Shape, Transpose};
 use crate::random::{Purpose, Stream};
 use crate::simd::Simd;
 use crate::team::Team;
+use crate::tensor::{Tensor, TensorError};
 
 /// How a network runs; none of it but the seed changes what it computes, except for the last digits between `plain` and the
 /// instruction sets that fuse multiplication and addition.
@@ -116,6 +117,21 @@ impl Network {
     /// When a size is zero, or this machine does not have the instruction set.
     pub fn new(architecture: Architecture, options: Options) -> Network {
         architecture.check();
+        let weights = initial_weights(&architecture, options.seed);
+        Network::with_weights(architecture, options, &weights)
+            .expect("the initialiser makes the tensors of this architecture")
+    }
+
+    /// A network with these weights, without the work of drawing fresh ones first.
+    ///
+    /// # Panics
+    /// When a size is zero, or this machine does not have the instruction set.
+    pub fn with_weights(
+        architecture: Architecture,
+        options: Options,
+        weights: &[Tensor],
+    ) -> Result<Network, TensorError> {
+        architecture.check();
         let Options {
             seed,
             threads,
@@ -179,11 +195,8 @@ impl Network {
             seed,
             max_batch,
         };
-        let weights = initial_weights(&network.architecture, seed);
-        network
-            .set_weights(&weights)
-            .expect("the initialiser makes the tensors of this architecture");
-        network
+        network.set_weights(weights)?;
+        Ok(network)
     }
 
     /// The shape it was made with.
@@ -202,7 +215,12 @@ impl Network {
                 outputs, d_outputs, ..
             } = &mut self.top;
             let n = batch.len() * self.architecture.outputs;
-            let value = loss.evaluate(&outputs[..n], batch.targets(), Some(&mut d_outputs[..n]));
+            let value = loss.evaluate_with(
+                self.simd,
+                &outputs[..n],
+                batch.targets(),
+                Some(&mut d_outputs[..n]),
+            );
             if !value.is_finite() {
                 return Err(NotFinite {
                     what: "loss".to_owned(),
@@ -221,7 +239,8 @@ impl Network {
     pub fn evaluate_batch(&mut self, batch: &Batch, loss: &Loss) -> f64 {
         self.check_batch(batch);
         self.team.share().enter(|| self.forward(batch, false, None));
-        loss.evaluate(
+        loss.evaluate_with(
+            self.simd,
             &self.top.outputs[..batch.len() * self.architecture.outputs],
             batch.targets(),
             None,

@@ -1,7 +1,9 @@
 //! Ridge regression with many outputs, from sums that are gathered block by block.
 //!
 //! In: rows of p regressors and h targets. Out: coefficients and intercepts as scikit-learn's `Ridge` (the intercept is not
-//! penalised). Only sums are kept: O(p² + p·h) memory for any number of rows.
+//! penalised). Only sums are kept: O(p² + p·h) memory for any number of rows. All in f64.
+
+use crate::simd::Simd;
 
 /// Sums of products of centred regressors and targets.
 ///
@@ -18,14 +20,16 @@ pub struct Gram {
     p: usize,
     h: usize,
     n: u64,
+    simd: Simd,
     /// The first row: subtracted from every row, so that a large mean costs no digits.
     origin: Vec<f64>,
     /// Sums of x and y, after the origin was subtracted: (p + h).
     sums: Vec<f64>,
-    /// Sums of x·[x, y] (p, p + h); of the x part only the upper triangle is valid.
+    /// Sums of [x, y]·[x, y] (width, width), of which only the upper triangle is valid.
     products: Vec<f64>,
-    /// Rows that wait for their block to be full (at most `BLOCK`, p + h).
+    /// Rows that wait for their block to be full: panels of `PANEL` columns (panels, `BLOCK`, `PANEL`), the rest zero.
     waiting: Vec<f64>,
+    n_waiting: usize,
 }
 
 /// Answers of [`Gram::solve`].
@@ -56,21 +60,39 @@ impl std::fmt::Display for Singular {
 
 impl std::error::Error for Singular {}
 
-/// Rows that are summed at once: they stay in the second cache.
+/// Rows that are summed at once.
 const BLOCK: usize = 64;
 
+/// Columns of a panel: 16 · 64 · 8 bytes = 8 KiB, so that two panels stay in the first cache.
+const PANEL: usize = 16;
+
 impl Gram {
-    /// No rows yet, for p regressors and h targets.
+    /// No rows yet, for p regressors and h targets; sums with the machine's widest instruction set.
     pub fn new(p: usize, h: usize) -> Gram {
-        let width = p + h;
+        Gram::with_simd(p, h, Simd::detect())
+    }
+
+    /// The same with a given instruction set: the last digits of the sums depend on whether it fuses.
+    ///
+    /// # Panics
+    /// When p or h is zero, or this machine does not have the instruction set.
+    pub fn with_simd(p: usize, h: usize, simd: Simd) -> Gram {
+        assert!(
+            p > 0 && h > 0,
+            "a regression needs regressors and targets, not {p} and {h}"
+        );
+        assert!(simd.is_supported(), "this machine has no {}", simd.name());
+        let width = (p + h).next_multiple_of(PANEL);
         Gram {
             p,
             h,
             n: 0,
+            simd,
             origin: Vec::new(),
-            sums: vec![0.0; width],
-            products: vec![0.0; p * width],
-            waiting: Vec::with_capacity(BLOCK * width),
+            sums: vec![0.0; p + h],
+            products: vec![0.0; width * width],
+            waiting: vec![0.0; BLOCK * width],
+            n_waiting: 0,
         }
     }
 
@@ -90,13 +112,13 @@ impl Gram {
             self.origin = x.iter().chain(y).copied().collect();
         }
         self.n += 1;
-        self.waiting.extend(
-            x.iter()
-                .chain(y)
-                .zip(&self.origin)
-                .map(|(value, origin)| value - origin),
-        );
-        if self.waiting.len() == BLOCK * (self.p + self.h) {
+        for (column, (value, origin)) in x.iter().chain(y).zip(&self.origin).enumerate() {
+            let place = (column / PANEL * BLOCK + self.n_waiting) * PANEL + column % PANEL;
+            self.waiting[place] = value - origin;
+            self.sums[column] += value - origin;
+        }
+        self.n_waiting += 1;
+        if self.n_waiting == BLOCK {
             self.sum_up();
         }
     }
@@ -113,30 +135,27 @@ impl Gram {
         }
     }
 
+    /// Adds the products of the rows that wait.
     fn sum_up(&mut self) {
-        let width = self.p + self.h;
-        for row in self.waiting.chunks_exact(width) {
-            self.sums
-                .iter_mut()
-                .zip(row)
-                .for_each(|(sum, value)| *sum += value);
+        let rows = std::mem::take(&mut self.n_waiting);
+        match self.simd {
+            // SAFETY: the constructor asked whether the machine has the features.
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512 => unsafe { add_products_avx512(&self.waiting, rows, &mut self.products) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2 => unsafe { add_products_avx2(&self.waiting, rows, &mut self.products) },
+            Simd::Neon => add_products::<true, 4, 8>(&self.waiting, rows, &mut self.products),
+            _ => add_products::<false, 4, 4>(&self.waiting, rows, &mut self.products),
         }
-        for (k, products) in self.products.chunks_exact_mut(width).enumerate() {
-            for row in self.waiting.chunks_exact(width) {
-                products[k..]
-                    .iter_mut()
-                    .zip(&row[k..])
-                    .for_each(|(sum, value)| *sum += row[k] * value);
-            }
-        }
-        self.waiting.clear();
     }
 
     /// Minimises Σ(y - x·coefficients - intercept)² + alpha·Σcoefficients², by Cholesky decomposition.
     pub fn solve(&self, alpha: f64) -> Result<Ridge, Singular> {
         let mut all = self.clone();
         all.sum_up();
-        let (p, h, width, n) = (self.p, self.h, self.p + self.h, self.n.max(1) as f64);
+        let (p, h, n) = (self.p, self.h, self.n.max(1) as f64);
+        let width = (p + h).next_multiple_of(PANEL);
         let mean = |k: usize| all.sums[k] / n;
         let centred = |row: usize, column: usize| {
             all.products[row * width + column] - all.sums[row] * mean(column)
@@ -223,8 +242,69 @@ impl Ridge {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+fn add_products_avx512(waiting: &[f64], rows: usize, products: &mut [f64]) {
+    add_products::<true, 8, 16>(waiting, rows, products);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn add_products_avx2(waiting: &[f64], rows: usize, products: &mut [f64]) {
+    add_products::<true, 4, 8>(waiting, rows, products);
+}
+
+/// products += waitingᵀ · waiting, for the pairs of panels on and above the diagonal, in tiles of R × C sums that stay in registers.
+#[inline(always)]
+fn add_products<const FUSED: bool, const R: usize, const C: usize>(
+    waiting: &[f64],
+    rows: usize,
+    products: &mut [f64],
+) {
+    let width = waiting.len() / BLOCK;
+    let panels = || waiting.chunks_exact(BLOCK * PANEL).enumerate();
+    for (left_panel, left) in panels() {
+        for (right_panel, right) in panels().skip(left_panel) {
+            for row in (0..PANEL).step_by(R) {
+                for column in (0..PANEL).step_by(C) {
+                    let mut sums = [[0.0f64; C]; R];
+                    let pairs = left.chunks_exact(PANEL).zip(right.chunks_exact(PANEL));
+                    for (left, right) in pairs.take(rows) {
+                        let (left, right) = (&left[row..row + R], &right[column..column + C]);
+                        for (sums, left) in sums.iter_mut().zip(left) {
+                            for (sum, right) in sums.iter_mut().zip(right) {
+                                *sum = if FUSED {
+                                    left.mul_add(*right, *sum)
+                                } else {
+                                    left * right + *sum
+                                };
+                            }
+                        }
+                    }
+                    let first = (left_panel * PANEL + row) * width + right_panel * PANEL + column;
+                    for (row, sums) in sums.iter().enumerate() {
+                        let products = &mut products[first + row * width..][..C];
+                        products
+                            .iter_mut()
+                            .zip(sums)
+                            .for_each(|(total, sum)| *total += sum);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Eight sums side by side: one alone would wait for itself.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+    let mut sums = [0.0; 8];
+    let (a, b) = (a.chunks(8), b.chunks(8));
+    for (a, b) in a.zip(b) {
+        sums.iter_mut()
+            .zip(a.iter().zip(b))
+            .for_each(|(sum, (a, b))| *sum += a * b);
+    }
+    sums.iter().sum()
 }
 
 fn subtract(from: &mut [f64], factor: f64, values: &[f64]) {

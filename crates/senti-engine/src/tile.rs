@@ -21,16 +21,18 @@ pub(crate) struct Right<'a> {
     pub gap: usize,
 }
 
-/// sums += left · right, along `depth`.
+/// sums + left · right, along `depth`.
+///
+/// The sums come and go by value: written through a reference, some of them were stored to memory in every round of the loop.
 #[inline(always)]
 pub(crate) fn multiply<L: Lane, const R: usize, const V: usize>(
-    sums: &mut [[L; V]; R],
+    mut sums: [[L; V]; R],
     left: Left<'_>,
     right: Right<'_>,
     depth: usize,
-) {
+) -> [[L; V]; R] {
     if depth == 0 {
-        return;
+        return sums;
     }
     assert!(
         (R - 1) * left.row_stride + (depth - 1) * left.k_stride < left.values.len(),
@@ -42,19 +44,37 @@ pub(crate) fn multiply<L: Lane, const R: usize, const V: usize>(
     );
     let (a, b) = (left.values.as_ptr(), right.values.as_ptr());
     for k in 0..depth {
-        let mut columns = [L::splat(0.0); V];
-        for (v, column) in columns.iter_mut().enumerate() {
-            // SAFETY: the largest k and v stay inside, the assertion above says so.
-            *column = unsafe { L::load_from(b.add(k * right.stride + v * right.gap)) };
-        }
-        for (row, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: as above for the largest row and k.
-            let factor = L::splat(unsafe { *a.add(row * left.row_stride + k * left.k_stride) });
-            for (sum, column) in sums.iter_mut().zip(columns) {
-                *sum = factor.mul_add(column, *sum);
+        // SAFETY: the largest k, row and v stay inside, the assertions above say so.
+        let factor =
+            |row: usize| L::splat(unsafe { *a.add(row * left.row_stride + k * left.k_stride) });
+        // SAFETY: as above.
+        let column = |v: usize| unsafe { L::load_from(b.add(k * right.stride + v * right.gap)) };
+        // The smaller side waits in registers while the other one passes by, one at a time.
+        if V <= R {
+            let mut columns = [L::splat(0.0); V];
+            for (v, value) in columns.iter_mut().enumerate() {
+                *value = column(v);
+            }
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let factor = factor(row);
+                for (sum, column) in sums.iter_mut().zip(columns) {
+                    *sum = factor.mul_add(column, *sum);
+                }
+            }
+        } else {
+            let mut factors = [L::splat(0.0); R];
+            for (row, value) in factors.iter_mut().enumerate() {
+                *value = factor(row);
+            }
+            for v in 0..V {
+                let column = column(v);
+                for (sums, factor) in sums.iter_mut().zip(factors) {
+                    sums[v] = factor.mul_add(column, sums[v]);
+                }
             }
         }
     }
+    sums
 }
 
 /// What to do with each tile of a matrix.
@@ -63,10 +83,10 @@ pub(crate) trait Tile {
     fn tile<L: Lane, const R: usize, const V: usize>(&mut self, row: usize, column: usize);
 }
 
-/// Cuts `rows` into tiles as equal as possible, four registers wide.
+/// Cuts `rows` into tiles as equal as possible, four registers wide: one for each gate.
 #[inline(always)]
-pub(crate) fn over_rows<L: Lane>(rows: usize, column: usize, work: &mut impl Tile) {
-    over_rows_of::<L, 4>(rows, column, work);
+pub(crate) fn over_gates<L: Lane>(rows: usize, column: usize, work: &mut impl Tile) {
+    over_rows::<L, 4>(rows, column, L::GATE_ROWS, work);
 }
 
 /// Cuts `rows` × `columns` (a multiple of 16) into tiles.
@@ -74,33 +94,36 @@ pub(crate) fn over_rows<L: Lane>(rows: usize, column: usize, work: &mut impl Til
 pub(crate) fn over_columns<L: Lane>(rows: usize, columns: usize, work: &mut impl Tile) {
     let mut column = 0;
     while column < columns {
-        match (columns - column) / L::LANES {
-            4.. => {
-                over_rows_of::<L, 4>(rows, column, work);
-                column += 4 * L::LANES;
-            }
-            2.. => {
-                over_rows_of::<L, 2>(rows, column, work);
-                column += 2 * L::LANES;
-            }
-            _ => {
-                over_rows_of::<L, 1>(rows, column, work);
-                column += L::LANES;
-            }
+        let left = (columns - column) / L::LANES;
+        if left >= 4 && L::REGISTERS == 4 {
+            over_rows::<L, 4>(rows, column, L::ROWS, work);
+            column += 4 * L::LANES;
+        } else if left >= 2 {
+            over_rows::<L, 2>(rows, column, L::ROWS, work);
+            column += 2 * L::LANES;
+        } else {
+            over_rows::<L, 1>(rows, column, L::ROWS, work);
+            column += L::LANES;
         }
     }
 }
 
+/// `most` is a constant, so that only tiles of that height and below are compiled.
 #[inline(always)]
-fn over_rows_of<L: Lane, const V: usize>(rows: usize, column: usize, work: &mut impl Tile) {
-    let tiles = rows.div_ceil(L::ROWS);
+fn over_rows<L: Lane, const V: usize>(
+    rows: usize,
+    column: usize,
+    most: usize,
+    work: &mut impl Tile,
+) {
+    let tiles = rows.div_ceil(most);
     for tile in 0..tiles {
         let (first, end) = (tile * rows / tiles, (tile + 1) * rows / tiles);
         match end - first {
-            6 if L::ROWS >= 6 => work.tile::<L, 6, V>(first, column),
-            5 if L::ROWS >= 5 => work.tile::<L, 5, V>(first, column),
-            4 if L::ROWS >= 4 => work.tile::<L, 4, V>(first, column),
-            3 if L::ROWS >= 3 => work.tile::<L, 3, V>(first, column),
+            6 if most >= 6 => work.tile::<L, 6, V>(first, column),
+            5 if most >= 5 => work.tile::<L, 5, V>(first, column),
+            4 if most >= 4 => work.tile::<L, 4, V>(first, column),
+            3 if most >= 3 => work.tile::<L, 3, V>(first, column),
             2 => work.tile::<L, 2, V>(first, column),
             _ => work.tile::<L, 1, V>(first, column),
         }

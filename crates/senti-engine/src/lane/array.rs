@@ -60,7 +60,9 @@ impl<const FUSED: bool> Div for Array<FUSED> {
 
 impl<const FUSED: bool> Lane for Array<FUSED> {
     const LANES: usize = 4;
-    const ROWS: usize = if FUSED { 6 } else { 2 };
+    const GATE_ROWS: usize = if FUSED { 6 } else { 2 };
+    const ROWS: usize = 6;
+    const REGISTERS: usize = if FUSED { 4 } else { 2 };
 
     #[inline(always)]
     fn load(from: &[f32]) -> Self {

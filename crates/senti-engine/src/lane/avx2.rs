@@ -19,7 +19,9 @@ operators! { Avx2:
 
 impl Lane for Avx2 {
     const LANES: usize = 8;
-    const ROWS: usize = 2;
+    const GATE_ROWS: usize = 3;
+    const ROWS: usize = 6;
+    const REGISTERS: usize = 2;
 
     #[inline(always)]
     fn load(from: &[f32]) -> Self {

@@ -19,7 +19,9 @@ operators! { Avx512:
 
 impl Lane for Avx512 {
     const LANES: usize = 16;
+    const GATE_ROWS: usize = 6;
     const ROWS: usize = 6;
+    const REGISTERS: usize = 4;
 
     #[inline(always)]
     fn load(from: &[f32]) -> Self {

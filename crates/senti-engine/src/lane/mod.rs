@@ -25,8 +25,12 @@ pub(crate) trait Lane:
 {
     /// Floats in a register: a divisor of 16.
     const LANES: usize;
-    /// Rows of the largest tile whose sums, four registers a row, stay in registers.
+    /// Rows of the largest tile of gates: four sums a row, and a factor for each row, stay in registers.
+    const GATE_ROWS: usize;
+    /// Rows and registers a row (2 or 4) of the largest tile of any other product.
     const ROWS: usize;
+    /// See [`Lane::ROWS`].
+    const REGISTERS: usize;
 
     /// The first floats of a slice.
     fn load(from: &[f32]) -> Self;

@@ -1,4 +1,4 @@
-//! Ridge regression against scikit-learn (`goldens/ridge.py`), and its sums against a plain loop.
+//! Ridge regression against scikit-learn (`goldens/ridge.py`), for every instruction set.
 
 use senti_engine::ridge::Gram;
 use serde_json::Value;
@@ -21,28 +21,30 @@ fn scikit_learn() {
             case["h"].as_u64().unwrap() as usize,
         );
         let (x, y) = (floats(&case["x"]), floats(&case["y"]));
-        let mut gram = Gram::new(p, h);
-        gram.add_rows(&x, &y);
-        let fit = gram.solve(case["alpha"].as_f64().unwrap()).unwrap();
-        for (found, wanted) in [
-            (&fit.coefficients, floats(&case["coefficients"])),
-            (&fit.intercept, floats(&case["intercept"])),
-        ] {
-            let largest = wanted
-                .iter()
-                .fold(0.0f64, |largest, value| largest.max(value.abs()));
-            for (found, wanted) in found.iter().zip(&wanted) {
-                assert!(
-                    (found - wanted).abs() < 1e-9 * largest,
-                    "{found}, wanted {wanted}"
-                );
+        for simd in crate::cases::supported() {
+            let mut gram = Gram::with_simd(p, h, simd);
+            gram.add_rows(&x, &y);
+            let fit = gram.solve(case["alpha"].as_f64().unwrap()).unwrap();
+            for (found, wanted) in [
+                (&fit.coefficients, floats(&case["coefficients"])),
+                (&fit.intercept, floats(&case["intercept"])),
+            ] {
+                let largest = wanted
+                    .iter()
+                    .fold(0.0f64, |largest, value| largest.max(value.abs()));
+                for (found, wanted) in found.iter().zip(&wanted) {
+                    assert!(
+                        (found - wanted).abs() < 1e-9 * largest,
+                        "{found}, wanted {wanted}"
+                    );
+                }
             }
+            let mut first = vec![0.0; h];
+            fit.predict(&x[..p], &mut first);
+            let by_hand =
+                fit.intercept[0] + (0..p).map(|k| x[k] * fit.coefficients[k * h]).sum::<f64>();
+            assert!((first[0] - by_hand).abs() < 1e-9 * by_hand.abs().max(1.0));
         }
-        let mut first = vec![0.0; h];
-        fit.predict(&x[..p], &mut first);
-        let by_hand =
-            fit.intercept[0] + (0..p).map(|k| x[k] * fit.coefficients[k * h]).sum::<f64>();
-        assert!((first[0] - by_hand).abs() < 1e-9 * by_hand.abs().max(1.0));
     }
 }
 

@@ -5,7 +5,7 @@ use super::axis::{Axis, grouped};
 use super::font::{self, Weight};
 use super::panel::{Mark, Panel, Room, SMALL, heading, legend};
 use super::scene::{Point, Scene, Stroke, Style, paint};
-use crate::report::Results;
+use crate::report::{Results, rate};
 
 /// Draws it; `None` for a model that is not trained by epochs.
 pub fn history(results: &Results<'_>) -> Option<Scene> {
@@ -83,7 +83,7 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
                 &[(x, panel.frame.top), (x, panel.frame.bottom)],
                 Stroke::new(paint::ORANGE, 1.2).dashed(),
             );
-            let text = format!("{}", pair[1].learning_rate);
+            let text = rate(pair[1].learning_rate);
             let width = font::width(Weight::Regular, &text, SMALL);
             if x > free {
                 scene.rect(
@@ -120,12 +120,16 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
         let left = (x - width / 2.0).clamp(panel.frame.left + 4.0, panel.frame.right - width - 4.0);
         // Below the dot or above it, where fewer points of the lines are in the way.
         let busy = |baseline: f64| {
-            let inside = |point: &&Point| {
-                let (x, y) = panel.place(**point);
+            let inside = |point: &Point| {
+                let (x, y) = panel.place(*point);
                 (left - 4.0..=left + width + 4.0).contains(&x)
                     && (baseline - 14.0..=baseline + 6.0).contains(&y)
             };
-            train_line.iter().chain(&valid_line).filter(inside).count()
+            [&train_line, &valid_line]
+                .into_iter()
+                .flat_map(|line| between(line))
+                .filter(inside)
+                .count()
         };
         let (below, above) = (y + 24.0, y - 14.0);
         let baseline = if below + 6.0 < panel.frame.bottom && busy(below) <= busy(above) {
@@ -136,4 +140,15 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
         scene.text((left, baseline), &text, Style::new(SMALL, valid).bold());
     }
     Some(scene)
+}
+
+/// Points along a line, some of them between its own.
+fn between(line: &[Point]) -> impl Iterator<Item = Point> {
+    line.windows(2).flat_map(|pair| {
+        let ((x0, y0), (x1, y1)) = (pair[0], pair[1]);
+        (0..=8).map(move |part| {
+            let share = f64::from(part) / 8.0;
+            (x0 + share * (x1 - x0), y0 + share * (y1 - y0))
+        })
+    })
 }

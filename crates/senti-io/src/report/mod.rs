@@ -22,6 +22,7 @@ use crate::registry::Entry;
 pub use documents::forecast_value;
 pub use figures::{date, number};
 pub use recorder::Recorder;
+pub(crate) use tables::rate;
 
 /// What there is to write about.
 #[derive(Clone, Copy)]

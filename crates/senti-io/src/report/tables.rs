@@ -34,6 +34,11 @@ pub(super) fn forecast(results: &Results<'_>) -> Result<Option<Vec<u8>>> {
     Ok(Some(out))
 }
 
+/// A learning rate as people set it: single precision does not make 0.0010000000474974513 of 0.001.
+pub(crate) fn rate(value: f64) -> String {
+    (value as f32).to_string()
+}
+
 /// Seconds stay empty for epochs of an earlier, interrupted run: nobody timed them here.
 pub(super) fn history(results: &Results<'_>) -> Result<Option<Vec<u8>>> {
     let Some(training) = results.training else {
@@ -49,7 +54,10 @@ pub(super) fn history(results: &Results<'_>) -> Result<Option<Vec<u8>>> {
         out.extend(
             format!(
                 "{},{},{},{},{seconds}\n",
-                record.epoch, record.train_loss, record.valid_loss, record.learning_rate
+                record.epoch,
+                record.train_loss,
+                record.valid_loss,
+                rate(record.learning_rate)
             )
             .as_bytes(),
         );

@@ -3,7 +3,9 @@
 //! In comes a text; out goes a reading. The head decides the layout, every row is then held to it: a cell that does not fit is
 //! refused with its line, its column, its value and the reason.
 
+mod header;
 mod layout;
+mod moment;
 mod number;
 mod records;
 mod time;
@@ -203,6 +205,15 @@ impl<'a> Body<'a> {
         {
             let text = record.get(*i);
             let value = match number(text, self.layout.decimal) {
+                Cell::Number(_) if column.role.is_price() && number::is_rounded(text) => {
+                    return Err(Error::data(format!(
+                        "line {}, column `{}`: `{text}` has lost its last digits",
+                        record.line, column.name
+                    ))
+                    .hint(
+                        "a spreadsheet shortened the price; export the file again from its source",
+                    ));
+                }
                 Cell::Number(value) => {
                     *is_seen = true;
                     value

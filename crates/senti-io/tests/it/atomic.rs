@@ -9,9 +9,10 @@ use senti::ErrorKind;
 use senti_io::atomic::{Pending, Stage, remove_leftovers, write_file};
 use senti_io::checkpoint;
 use senti_io::registry::Registry;
+use senti_io::report::write_training;
 
 use crate::checkpoint::state;
-use crate::trained::artifact;
+use crate::trained::{DAY, Run, artifact, market, table, train};
 
 fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).unwrap();
@@ -239,6 +240,62 @@ fn a_full_disk_leaves_everything_as_it_was() {
         checkpoint::load(&checkpoint_path).unwrap().state.manifest,
         state.manifest
     );
+}
+
+/// Results that do not fit leave nothing, and the error names the file.
+#[test]
+fn a_full_disk_takes_no_half_results() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let run = train(market(400, DAY, 100.0, 0.01), 3, elsewhere.path());
+    let Some(_disk) = Disk::mount(dir.path(), "size=64k") else {
+        return;
+    };
+    let Run {
+        table,
+        outcome,
+        recorder,
+    } = train(table(run.table.close().to_vec(), DAY), 3, dir.path());
+    let error = write_training(dir.path(), &outcome, &table, recorder, None, false).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Remote);
+    assert!(error.to_string().ends_with(": the disk is full"), "{error}");
+    assert!(!error.to_string().contains(".senti"), "{error}");
+    assert_eq!(names(dir.path()), Vec::<String>::new());
+}
+
+/// A process that is killed in the middle: this test starts itself. The next writer cleans up behind it.
+#[test]
+fn a_killed_process_leaves_nothing_that_stays() {
+    const DIR: &str = "SENTI_TEST_KILLED";
+    if let Some(dir) = std::env::var_os(DIR) {
+        let dir = Path::new(&dir);
+        let stage = Stage::create(dir).unwrap();
+        stage.write("half", b"x", dir).unwrap();
+        let mut pending = Pending::create(&dir.join("file")).unwrap();
+        pending.write_all(b"half").unwrap();
+        std::process::abort();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "old").unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "atomic::a_killed_process_leaves_nothing_that_stays",
+        ])
+        .env(DIR, dir.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(!status.success());
+    assert_eq!(
+        names(dir.path()).len(),
+        4,
+        "a file, its half, a stage and its lock"
+    );
+    drop(Stage::create(dir.path()).unwrap());
+    assert_eq!(names(dir.path()), ["file"]);
+    assert_eq!(fs::read(dir.path().join("file")).unwrap(), b"old");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod plots;
 mod registry;
 mod report;
 mod sources;
+#[cfg(feature = "parquet")]
 mod sources_parquet;
 mod sources_properties;
 mod sources_refused;

@@ -179,7 +179,11 @@ fn history_csv() {
         learning_rate: rate,
     };
     let sizes = run.outcome.artifact.manifest.sizes.clone();
-    let records = [record(1, 1e-3), record(2, 1e-3), record(3, 2e-4)];
+    let records = [
+        record(1, 1e-3),
+        record(2, f64::from(1e-3f32)),
+        record(3, 2e-4),
+    ];
     run.recorder
         .see(
             &Event::Prepared {

@@ -709,3 +709,34 @@ fn every_source_answers() {
     .unwrap_err();
     assert_eq!(error.hint_text(), Some("did you mean `local`?"));
 }
+
+#[test]
+fn what_was_found_has_its_public_names_in_json() {
+    let reading = read(&Request::default()).unwrap();
+    let found = serde_json::to_value(&reading.found).unwrap();
+    assert_eq!(
+        (
+            &found["rows"],
+            &found["filled"],
+            &found["duplicates_dropped"]
+        ),
+        (&1865.into(), &0.into(), &0.into())
+    );
+    assert_eq!(
+        (&found["first"], &found["last"], &found["step"]),
+        (&"2014-11-28".into(), &"2020-01-17".into(), &"day".into())
+    );
+    assert_eq!(
+        found["gaps"][0],
+        serde_json::json!({"after": "2019-03-19", "before": "2019-04-01", "missing": 12, "filled": false})
+    );
+    let dialect = serde_json::to_value(&reading.dialect).unwrap();
+    assert_eq!(
+        dialect["columns"][3],
+        serde_json::json!({"name": "close", "role": "close"})
+    );
+    assert_eq!(
+        (&dialect["delimiter"], &dialect["compression"]),
+        (&",".into(), &"gzip".into())
+    );
+}

@@ -116,6 +116,10 @@ fn damaged_cells() {
         &["column `date`", "`Jan-00`", "without its day"],
     );
     check_line_6(
+        "2024-01-05,42005.5,42005.75,42005.25,4.20E+04,1000",
+        &["column `close`", "`4.20E+04` has lost its last digits"],
+    );
+    check_line_6(
         "45296,42005.5,42005.75,42005.25,42005.5,1000",
         &["column `date`", "`45296`", "serial number"],
     );

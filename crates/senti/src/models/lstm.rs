@@ -6,7 +6,7 @@
 
 use senti_engine::random::{Purpose, Stream};
 use senti_engine::schedule::{EarlyStopping, ReduceOnPlateau, Verdict};
-use senti_engine::{Adam, Architecture, Batch, Network, Options, Pinball};
+use senti_engine::{Adam, Architecture, Batch, Network, Options, Pinball, TensorError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,7 +49,14 @@ struct Record {
 }
 
 impl Lstm {
-    fn new(plan: &Plan, machine: Machine, features: usize, target: Target) -> Self {
+    /// With these weights, or with fresh ones.
+    fn new(
+        plan: &Plan,
+        machine: Machine,
+        features: usize,
+        target: Target,
+        weights: Option<&[senti_engine::Tensor]>,
+    ) -> Result<Self, TensorError> {
         let horizon = plan.forecast_horizon;
         let loss = match plan.loss {
             Loss::Pinball => senti_engine::Loss::Pinball(
@@ -74,15 +81,19 @@ impl Lstm {
             simd: machine.simd,
             max_batch,
         };
-        Self {
-            network: Network::new(architecture, options),
+        let network = match weights {
+            Some(weights) => Network::with_weights(architecture, options, weights)?,
+            None => Network::new(architecture, options),
+        };
+        Ok(Self {
+            network,
             loss,
             target,
             residuals: Vec::new(),
             batch: Batch::new(max_batch, plan.input_seq_length, features, horizon),
             raw: vec![0.0; max_batch * outputs],
             encoded: vec![0.0; max_batch * outputs],
-        }
+        })
     }
 
     /// Where training starts: the empirical distribution, or (point losses on returns) no move at all. Prices with a point loss
@@ -321,7 +332,8 @@ impl Course {
 pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> {
     let plan = job.plan;
     let target = Target::learn(plan.target, &job.train);
-    let mut model = Lstm::new(plan, job.machine, job.train.n_features(), target);
+    let fresh = Lstm::new(plan, job.machine, job.train.n_features(), target, None);
+    let mut model = fresh.map_err(unfit)?;
     let mut course = match job.resume {
         Some(state) => Course::resume(plan, state, &mut model.network)?,
         None => {
@@ -380,7 +392,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
             epoch,
             train_loss: course.loss_sum / order.len() as f64,
             valid_loss,
-            learning_rate: f64::from(course.learning_rate),
+            learning_rate: decimal(course.learning_rate),
         };
         course.history.push(record);
         course.learning_rate = course.plateau.observe(valid_loss, course.learning_rate);
@@ -399,10 +411,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
         }
     }
 
-    model
-        .network
-        .set_weights(&course.best)
-        .map_err(|cause| Error::internal("the best weights do not fit").because(cause))?;
+    model.network.set_weights(&course.best).map_err(unfit)?;
     if !matches!(model.loss, senti_engine::Loss::Pinball(_)) {
         model.learn_residuals(&job.valid, job.preparation);
     }
@@ -412,6 +421,11 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
         history: course.history,
         best_epoch,
     })
+}
+
+/// The number that the single precision one stands for: 0.0002, not 0.00020000000949949026.
+fn decimal(single: f32) -> f64 {
+    single.to_string().parse().unwrap_or(f64::from(single))
 }
 
 fn interrupt(
@@ -429,6 +443,10 @@ fn interrupt(
             course.epoch, course.batch
         ),
     ))
+}
+
+fn unfit(cause: TensorError) -> Error {
+    Error::data("the artifact's weights do not fit its plan").because(cause)
 }
 
 fn diverged(epoch: usize, batch: usize) -> Error {
@@ -462,11 +480,9 @@ pub(super) fn load(
             plan.forecast_horizon
         )));
     }
-    let mut model = Lstm::new(plan, machine, record.features, record.target);
-    let wanted = if plan.loss == Loss::Pinball {
-        0
-    } else {
-        plan.forecast_horizon * LEVELS.len()
+    let wanted = match plan.loss {
+        Loss::Pinball => 0,
+        _ => plan.forecast_horizon * LEVELS.len(),
     };
     if record.residuals.len() != wanted {
         let found = record.residuals.len();
@@ -474,11 +490,16 @@ pub(super) fn load(
             "the artifact's record holds {found} residual quantiles, wanted {wanted}"
         )));
     }
+    let weights = tensors.iter().map(narrow).collect::<Result<Vec<_>>>()?;
+    let loaded = Lstm::new(
+        plan,
+        machine,
+        record.features,
+        record.target,
+        Some(&weights),
+    );
+    let mut model = loaded.map_err(unfit)?;
     model.residuals = record.residuals;
-    let tensors = tensors.iter().map(narrow).collect::<Result<Vec<_>>>()?;
-    model.network.set_weights(&tensors).map_err(|cause| {
-        Error::data("the artifact's weights do not fit its plan").because(cause)
-    })?;
     Ok(Box::new(model))
 }
 

@@ -289,7 +289,7 @@ fn drop_duplicates(rows: &mut Rows, found: &mut Found) -> Result<()> {
                     text(b)
                 ))
                 .hint(
-                    "keep one of the two lines; several assets in one file must be separated first",
+                    "keep one of the two lines; several assets in one file must be separated first, and local times need their zone",
                 ));
             }
         }

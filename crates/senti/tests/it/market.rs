@@ -12,7 +12,7 @@ pub const DAY: Time = 86_400_000;
 pub fn rows(n: usize, seed: u64) -> Rows {
     let mut random = Stream::new(seed, Purpose::Ensemble).at(7);
     let (mut price, mut sigma, mut mood) = (10_000.0_f64, 0.03_f64, 50.0_f64);
-    let mut columns: Vec<Vec<f64>> = vec![Vec::with_capacity(n); 6];
+    let mut columns: Vec<Vec<f64>> = vec![Vec::new(); 6];
     for _ in 0..n {
         sigma = (0.9 * sigma.ln() + 0.1 * 0.03_f64.ln() + 0.1 * random.normal()).exp();
         let open = price;

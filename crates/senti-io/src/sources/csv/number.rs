@@ -106,7 +106,7 @@ fn decorated(text: &str, decimal: u8) -> Cell {
     let Some(clean) = ungrouped(rest, decimal) else {
         let has_month = lower
             .split(|c: char| !c.is_alphabetic())
-            .any(|word| super::time::month(word).is_some());
+            .any(|word| super::moment::month(word).is_some());
         return Cell::Bad(match () {
             () if has_month && lower.len() <= 12 => {
                 "a date where a number should be; a spreadsheet may have changed it"
@@ -195,6 +195,14 @@ fn ungrouped(text: &str, decimal: u8) -> Option<String> {
     clean
         .starts_with(|letter: char| letter.is_ascii_digit() || letter == '.')
         .then_some(clean)
+}
+
+/// Whether a number was shortened as spreadsheets do it: `4.2E+04`, `1.23E+05`. Programs write `e`, or every digit.
+pub(super) fn is_rounded(text: &str) -> bool {
+    let Some((digits, exponent)) = text.split_once('E') else {
+        return false;
+    };
+    exponent.starts_with('+') && digits.len() <= 4
 }
 
 /// What a cell says about the decimal sign of its file.
