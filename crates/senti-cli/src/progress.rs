@@ -72,10 +72,14 @@ impl Progress {
                     .collect();
                 let mut parts = vec![format!("train_loss {loss:.5}")];
                 if let Some(last) = self.last {
-                    let best = self.best.unwrap_or(last);
+                    // Until an epoch is better than the untrained model there is no best one.
+                    let best = self
+                        .best
+                        .map(|best| format!(" (best {:.5})", best.valid_loss));
                     parts.push(format!(
-                        "valid_loss {:.5} (best {:.5})",
-                        last.valid_loss, best.valid_loss
+                        "valid_loss {:.5}{}",
+                        last.valid_loss,
+                        best.unwrap_or_default()
                     ));
                     parts.push(rate(last));
                 }
