@@ -9,7 +9,7 @@ use senti_engine::Simd;
 use crate::artifact::{
     Artifact, ColumnRecord, DataRecord, FORMAT, Manifest, PartRecord, State, StateManifest,
 };
-use crate::calibrate::Calibrator;
+use crate::calibrate::{Calibration, Calibrator, Locator};
 use crate::evaluation;
 use crate::features::{FeatureOptions, FeatureSet};
 use crate::forecast::{Forecast, ForecastRow, Predictions};
@@ -127,16 +127,21 @@ pub fn fit(
         observe,
     )?;
 
-    let mut calibrator = Calibrator::new(&LEVELS, plan.forecast_horizon, parts.calibration.len());
-    evaluation::walk(
-        &all.part(parts.calibration.clone()),
-        fitted.as_mut(),
-        &preparation,
-        &mut |case| {
-            calibrator.add(case.predictions, case.actual);
-            Ok(())
-        },
-    )?;
+    let held = all.part(parts.calibration.clone());
+    let mut locator = Locator::new(plan.forecast_horizon);
+    evaluation::walk(&held, fitted.as_mut(), &preparation, &mut |case| {
+        locator.add(case.last_close, case.predictions, case.actual);
+        Ok(())
+    })?;
+    let place = match plan.target {
+        Target::LogReturn => locator.finish(LEVELS.len()),
+        Target::Price => Calibration::none(plan.forecast_horizon, LEVELS.len()),
+    };
+    let mut calibrator = Calibrator::new(place, &LEVELS, held.len());
+    evaluation::walk(&held, fitted.as_mut(), &preparation, &mut |case| {
+        calibrator.add(case.last_close, case.predictions, case.actual);
+        Ok(())
+    })?;
     let calibration = calibrator.finish();
 
     // the naive forecast may know every move that ended before the test part
@@ -235,7 +240,8 @@ fn forecast_with(manifest: &Manifest, fitted: &mut dyn Fitted, table: &Table) ->
 
     let mut predictions = Predictions::new(1, plan.forecast_horizon, LEVELS.len());
     fitted.predict(&[window], &manifest.preparation, &mut predictions)?;
-    manifest.calibration.apply(&mut predictions);
+    let last_close = window.last_close();
+    manifest.calibration.apply(&[last_close], &mut predictions);
     let rows = (0..plan.forecast_horizon).map(|step| ForecastRow {
         step: step + 1,
         time: table.calendar().after(window.time(), step + 1),
@@ -245,7 +251,7 @@ fn forecast_with(manifest: &Manifest, fitted: &mut dyn Fitted, table: &Table) ->
     Ok(Forecast {
         target: target_name(table).to_owned(),
         origin: window.time(),
-        last_close: window.last_close(),
+        last_close,
         step: found,
         levels: LEVELS.to_vec(),
         rows: rows.collect(),

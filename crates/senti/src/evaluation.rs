@@ -28,6 +28,8 @@ pub struct Evaluation {
 pub struct Case<'c, 'a> {
     /// The windows: (n).
     pub windows: &'c [Window<'a>],
+    /// Their last known closes: (n).
+    pub last_close: &'c [f64],
     /// Times of the steps ahead: (n, H).
     pub times: &'c [Time],
     /// Closes that came true: (n, H).
@@ -63,6 +65,7 @@ pub fn walk<'a>(
         fitted.predict(&past, preparation, &mut predictions)?;
         take(Case {
             windows: &past,
+            last_close: &past.iter().map(Window::last_close).collect::<Vec<_>>(),
             times: &times,
             actual: &actual,
             predictions: &mut predictions,
@@ -90,11 +93,11 @@ pub(crate) fn evaluate(
     let mut model_scores = Evaluator::new(horizon, &LEVELS, mean_move);
     let mut naive_scores = Evaluator::new(horizon, &LEVELS, mean_move);
     walk(test, fitted, preparation, &mut |case| {
-        calibration.apply(case.predictions);
+        calibration.apply(case.last_close, case.predictions);
         let mut rival = Predictions::new(case.windows.len(), horizon, LEVELS.len());
         naive.predict(case.windows, preparation, &mut rival)?;
-        let last_close: Vec<_> = case.windows.iter().map(Window::last_close).collect();
-        for (row, (&last_close, actual)) in last_close
+        for (row, (&last_close, actual)) in case
+            .last_close
             .iter()
             .zip(case.actual.chunks_exact(horizon))
             .enumerate()
@@ -115,7 +118,7 @@ pub(crate) fn evaluate(
         observe(Event::Tested(Chunk {
             origins: &origins,
             times: case.times,
-            last_close: &last_close,
+            last_close: case.last_close,
             actual: case.actual,
             predictions: case.predictions,
             levels: &LEVELS,

@@ -131,15 +131,17 @@ fn the_untrained_network_is_the_empirical_distribution() {
             .collect();
         moves.sort_by(f64::total_cmp);
         let median = quantiles::linear(&moves, 0.5);
+        let calibration = &outcome.artifact.manifest.calibration;
         for (level, &at) in LEVELS.iter().enumerate() {
             let wanted = quantiles::linear(&moves, at) - median;
             let pair = level.min(LEVELS.len() - 1 - level);
             let factor = if level == 9 {
                 1.0
             } else {
-                outcome.artifact.manifest.calibration.factor(step, pair)
+                calibration.factor(step, pair)
             };
-            let found = (found[step * LEVELS.len() + level] / last_close).ln() - median;
+            let found = (found[step * LEVELS.len() + level] / last_close).ln()
+                - calibration.share(step) * median;
             // single precision at a scale of 0.05 to 0.2; calibration may only order neighbours
             assert!(
                 (found - factor * wanted).abs() < 0.02 * wanted.abs().max(1e-3),
