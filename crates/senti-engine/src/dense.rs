@@ -1,7 +1,8 @@
 //! The dense layer on top: outputs from the final states, linear; forward and backward.
 
+use crate::gradient::{CHUNK, add_input_products, add_sums};
 use crate::lane::{Kernel, Lane};
-use crate::lstm::{CHUNK, Matrix, add_input_products, add_sums, multiply_into};
+use crate::lstm::{Matrix, multiply_into};
 use crate::panel::{PANEL, Shape, transposed};
 use crate::tile::{Right, Tile, multiply, over_columns};
 

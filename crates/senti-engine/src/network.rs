@@ -9,44 +9,17 @@ use crate::architecture::Architecture;
 use crate::batch::{BLOCK_ROWS, Batch, rows_per_block};
 use crate::dense;
 use crate::dropout::Dropout;
+use crate::gradient;
 use crate::initialise::initial_weights;
 use crate::lane;
 use crate::loss::Loss;
 use crate::lstm::{self, Direction, Matrix, Trace};
+use crate::options::{NotFinite, Options};
 use crate::panel::{Layout, PANEL, Shape, Transpose};
 use crate::random::{Purpose, Stream};
 use crate::simd::Simd;
 use crate::team::Team;
 use crate::tensor::{Tensor, TensorError};
-
-/// How a network runs; none of it but the seed changes what it computes, except for the last digits between `plain` and the
-/// instruction sets that fuse multiplication and addition.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Source of the first weights and of the dropout.
-    pub seed: u64,
-    /// Threads, at least 1. The numbers are the same for every count.
-    pub threads: usize,
-    /// Instruction set of the kernels.
-    pub simd: Simd,
-    /// The most rows a batch will have.
-    pub max_batch: usize,
-}
-
-/// Training met a number that is infinite or not a number.
-#[derive(Clone, PartialEq, Debug)]
-pub struct NotFinite {
-    /// What it was: `loss`, or `gradient of` a tensor.
-    pub what: String,
-}
-
-impl std::fmt::Display for NotFinite {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the {} is not finite", self.what)
-    }
-}
-
-impl std::error::Error for NotFinite {}
 
 /// A network with its weights, gradients and Adam's moments.
 pub struct Network {
@@ -476,7 +449,7 @@ impl Network {
                             (&traces[2 * block + direction], directions[direction]);
                         lane::run(
                             simd,
-                            lstm::WeightGradient {
+                            gradient::WeightGradient {
                                 direction,
                                 panel,
                                 inputs,
