@@ -4,15 +4,18 @@
 //! empirical distribution of past moves, so the untrained network already is that distribution; it counts as epoch 0 of early
 //! stopping, and training can only earn skill over it.
 
+mod course;
+
 use senti_engine::random::{Purpose, Stream};
-use senti_engine::schedule::{EarlyStopping, ReduceOnPlateau, Verdict};
+use senti_engine::schedule::Verdict;
 use senti_engine::{Adam, Architecture, Batch, Network, Options, Pinball, TensorError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::course::Course;
 use super::target::{SAMPLE, Target, empirical, sample};
 use super::{Fitted, Job, Learned};
-use crate::artifact::{Manifest, State, Tensor, Values};
+use crate::artifact::{Manifest, Tensor, Values};
 use crate::doors::Machine;
 use crate::forecast::Predictions;
 use crate::observe::{EpochRecord, Event, Next, Observer};
@@ -192,158 +195,17 @@ impl Lstm {
     }
 }
 
-/// Where the loop stands between two batches; with the network's state it is all that a resumed run needs.
-#[derive(Clone, Serialize, Deserialize)]
-struct Progress {
-    /// Epoch in work, counted from 1.
-    epoch: usize,
-    /// First batch of it that is not done.
-    batch: usize,
-    /// Sum of the losses of its windows so far.
-    loss_sum: f64,
-    /// Steps that Adam has taken.
-    iterations: u64,
-    learning_rate: f32,
-    stopping: Stopping,
-    plateau: Plateau,
-    /// The loop has ended: patience was spent or the epochs were.
-    stopped: bool,
-}
-
-/// [`EarlyStopping`] as it is written down; infinite losses are `null` in JSON.
-#[derive(Clone, Serialize, Deserialize)]
-struct Stopping {
-    best: Option<f64>,
-    best_epoch: u32,
-    wait: u32,
-    epochs: u32,
-}
-
-/// [`ReduceOnPlateau`] as it is written down.
-#[derive(Clone, Serialize, Deserialize)]
-struct Plateau {
-    best: Option<f64>,
-    wait: u32,
-}
-
-/// The loop's small machines and its place.
-struct Course {
-    epoch: usize,
-    batch: usize,
-    loss_sum: f64,
-    learning_rate: f32,
-    stopping: EarlyStopping,
-    plateau: ReduceOnPlateau,
-    stopped: bool,
-    history: Vec<EpochRecord>,
-    /// Weights of the best epoch.
-    best: Vec<senti_engine::Tensor>,
-}
-
-impl Course {
-    fn new(plan: &Plan) -> Self {
-        Self {
-            epoch: 1,
-            batch: 0,
-            loss_sum: 0.0,
-            learning_rate: plan.learning_rate as f32,
-            stopping: EarlyStopping::new(plan.patience as u32, 0.0),
-            plateau: ReduceOnPlateau::default(),
-            stopped: false,
-            history: Vec::new(),
-            best: Vec::new(),
-        }
-    }
-
-    fn state(&self, job: &Job<'_>, network: &Network) -> State {
-        let finite = |loss: f64| loss.is_finite().then_some(loss);
-        let progress = Progress {
-            epoch: self.epoch,
-            batch: self.batch,
-            loss_sum: self.loss_sum,
-            iterations: network.iterations(),
-            learning_rate: self.learning_rate,
-            stopping: Stopping {
-                best: finite(self.stopping.best),
-                best_epoch: self.stopping.best_epoch.unwrap_or(0),
-                wait: self.stopping.wait,
-                epochs: self.stopping.epochs,
-            },
-            plateau: Plateau {
-                best: finite(self.plateau.best),
-                wait: self.plateau.wait,
-            },
-            stopped: self.stopped,
-        };
-        let mut manifest = job.state.clone();
-        manifest.epochs_done = self.history.len();
-        manifest.progress = serde_json::to_value(progress).unwrap_or(Value::Null);
-        manifest.history.clone_from(&self.history);
-        let mut tensors: Vec<Tensor> = network.state().into_iter().map(widen).collect();
-        tensors.extend(self.best.iter().cloned().map(|mut tensor| {
-            tensor.name.insert_str(0, "best/");
-            widen(tensor)
-        }));
-        State { manifest, tensors }
-    }
-
-    /// Takes up where a state was left.
-    fn resume(plan: &Plan, state: &State, network: &mut Network) -> Result<Self> {
-        let unreadable =
-            || Error::data("the checkpoint cannot be taken up").hint("train without `--resume`");
-        let progress: Progress = serde_json::from_value(state.manifest.progress.clone())
-            .map_err(|cause| unreadable().because(cause))?;
-        let (best, state_tensors): (Vec<_>, Vec<_>) = state
-            .tensors
-            .iter()
-            .map(narrow)
-            .collect::<Result<Vec<_>>>()?
-            .into_iter()
-            .partition(|t| t.name.starts_with("best/"));
-        network
-            .set_state(&state_tensors)
-            .map_err(|cause| unreadable().because(cause))?;
-        network.set_iterations(progress.iterations);
-        let best = best
-            .into_iter()
-            .map(|mut tensor| {
-                tensor.name.drain(.."best/".len());
-                tensor
-            })
-            .collect();
-        let mut course = Self::new(plan);
-        course.epoch = progress.epoch;
-        course.batch = progress.batch;
-        course.loss_sum = progress.loss_sum;
-        course.learning_rate = progress.learning_rate;
-        course.stopping.best = progress.stopping.best.unwrap_or(f64::INFINITY);
-        course.stopping.best_epoch = Some(progress.stopping.best_epoch);
-        course.stopping.wait = progress.stopping.wait;
-        course.stopping.epochs = progress.stopping.epochs;
-        course.plateau.best = progress.plateau.best.unwrap_or(f64::INFINITY);
-        course.plateau.wait = progress.plateau.wait;
-        course.stopped = progress.stopped;
-        course.history.clone_from(&state.manifest.history);
-        course.best = best;
-        Ok(course)
-    }
-}
-
 pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> {
     let plan = job.plan;
     let target = Target::learn(plan.target, &job.train);
     let fresh = Lstm::new(plan, job.machine, job.train.n_features(), target, None);
     let mut model = fresh.map_err(unfit)?;
     let mut course = match job.resume {
-        Some(state) => Course::resume(plan, state, &mut model.network)?,
+        Some(state) => Course::resume(state, &mut model.network)?,
         None => {
-            let mut course = Course::new(plan);
             model.start(plan, &job.train);
-            course
-                .stopping
-                .observe(finite(model.evaluate(&job.valid, job.preparation), 0)?);
-            course.best = model.network.weights();
-            course
+            let untrained_loss = finite(model.evaluate(&job.valid, job.preparation), 0)?;
+            Course::new(plan, untrained_loss, &model.network)
         }
     };
 
@@ -415,7 +277,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
     if !matches!(model.loss, senti_engine::Loss::Pinball(_)) {
         model.learn_residuals(&job.valid, job.preparation);
     }
-    let best_epoch = course.stopping.best_epoch.unwrap_or(0) as usize;
+    let best_epoch = course.best_epoch();
     Ok(Learned {
         fitted: Box::new(model),
         history: course.history,
