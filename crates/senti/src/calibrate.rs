@@ -239,7 +239,7 @@ mod tests {
         let n = 4000;
         let (low, high) = ((-0.5_f64).exp(), 0.5_f64.exp());
         // |log actual| is uniform on 0..1.25, so 80 % of it lies below 1 = twice the half width
-        let sign = |row: usize| if row % 2 == 0 { 1.0_f64 } else { -1.0 };
+        let sign = |row: usize| if row.is_multiple_of(2) { 1.0_f64 } else { -1.0 };
         let actual: Vec<f64> = (0..n)
             .map(|row| (1.25 * (row as f64 + 0.5) / n as f64 * sign(row)).exp())
             .collect();
@@ -280,7 +280,7 @@ mod tests {
     fn a_forecast_is_moved_towards_the_last_close_by_what_came_of_its_moves() {
         // moves of ±2 % are forecast, ±1 % come: half of each is to be believed, and 980 independent windows weigh 0.98
         let n = 980;
-        let sign = |row: usize| if row % 2 == 0 { 1.0_f64 } else { -1.0 };
+        let sign = |row: usize| if row.is_multiple_of(2) { 1.0_f64 } else { -1.0 };
         let mut predictions = Predictions::new(n, 1, 3);
         for row in 0..n {
             let point = 100.0 * (0.02 * sign(row)).exp();
