@@ -195,9 +195,17 @@ impl Calibration {
         let quantiles = predictions.quantiles.chunks_exact_mut(levels);
         for (cell, (point, quantiles)) in predictions.point.iter_mut().zip(quantiles).enumerate() {
             let (window, step) = (cell / horizon, cell % horizon);
-            let shift = (last_close[window] / *point).powf(1.0 - self.shares[step]);
-            *point *= shift;
-            quantiles[middle] *= shift;
+            // a share of 0 is the last close itself, a share of 1 the forecast itself, to the last bit
+            let (last, was) = (last_close[window], *point);
+            if self.shares[step] < 1.0 {
+                *point = last * (was / last).powf(self.shares[step]);
+            }
+            let shift = *point / was;
+            if quantiles[middle] == was {
+                quantiles[middle] = *point;
+            } else {
+                quantiles[middle] *= shift;
+            }
             let median = quantiles[middle];
             let (mut below, mut above) = (median, median);
             for pair in (0..self.pairs).rev() {

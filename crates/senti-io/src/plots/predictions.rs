@@ -79,7 +79,7 @@ fn scatter(scene: &mut Scene, room: Room, moves: &Moves, step: i64) {
     let axis = || Axis::between(-most, most, 4, " %");
     let skill = match moves.correlation() {
         Some(r) => format!("correlation {}", grouped(r, 2)),
-        None => "forecasts or prices never move".into(),
+        None => "never differs".into(),
     };
     let ahead = reach(moves.step, step);
     let panel = Panel::draw(
@@ -106,31 +106,35 @@ fn errors(scene: &mut Scene, room: Room, stretches: &[Stretch], ahead: &str, ste
     let (Some(first), Some(last)) = (stretches.first(), stretches.last()) else {
         return;
     };
-    let line = |error: fn(&Stretch) -> f64| -> Vec<Point> {
-        stretches
-            .iter()
-            .map(|s| ((s.first as f64 + s.last as f64) / 2.0, 100.0 * error(s)))
-            .collect()
-    };
-    let (model, naive) = (line(Stretch::model), line(Stretch::naive));
-    let values = model.iter().chain(&naive).map(|(_, y)| *y);
+    let errors = stretches.iter().flat_map(|s| [s.model(), s.naive()]);
     let panel = Panel::draw(
         scene,
         room,
         Axis::time(first.first, last.last, 9, step),
-        Axis::linear(values.chain([0.0]), 0.04, 4, " %"),
+        Axis::linear(
+            errors.map(|error| 100.0 * error).chain([0.0]),
+            0.04,
+            4,
+            " %",
+        ),
         "time of the forecast (UTC)",
         &format!("mean |error| of all steps up to {ahead} ahead, in % of the last known close"),
     );
-    let (model, naive) = (panel.places(&model), panel.places(&naive));
-    for (fill, model, naive) in pieces(&model, &naive) {
-        scene.band(&model, &naive, fill, 0.28);
-    }
-    scene.line(&naive, Stroke::new(paint::ORANGE, 1.4));
-    scene.line(&model, Stroke::new(paint::BLUE, 1.8));
-    if stretches.len() == 1 {
-        scene.dots(naive, 3.0, paint::ORANGE, 1.0);
-        scene.dots(model, 3.0, paint::BLUE, 1.0);
+    for run in unbroken(stretches, step) {
+        let places = |error: fn(&Stretch) -> f64| {
+            let place = |s: &Stretch| ((s.first as f64 + s.last as f64) / 2.0, 100.0 * error(s));
+            panel.places(&run.iter().map(place).collect::<Vec<Point>>())
+        };
+        let (model, naive) = (places(Stretch::model), places(Stretch::naive));
+        for (fill, model, naive) in pieces(&model, &naive) {
+            scene.band(&model, &naive, fill, 0.28);
+        }
+        scene.line(&naive, Stroke::new(paint::ORANGE, 1.4));
+        scene.line(&model, Stroke::new(paint::BLUE, 1.8));
+        if run.len() == 1 {
+            scene.dots(naive, 3.0, paint::ORANGE, 1.0);
+            scene.dots(model, 3.0, paint::BLUE, 1.0);
+        }
     }
     let rows = [
         (Mark::Line(Stroke::new(paint::BLUE, 1.8)), "model"),
@@ -139,6 +143,17 @@ fn errors(scene: &mut Scene, room: Room, stretches: &[Stretch], ahead: &str, ste
         (Mark::Area(paint::ORANGE, 0.28), "naive closer"),
     ];
     legend(scene, (SIZE.0 - 414.0, room.top + 8.0), &rows);
+}
+
+/// Runs of stretches without a hole between them: where there were no windows, no line is drawn. Weekends are no hole.
+fn unbroken(stretches: &[Stretch], step: i64) -> impl Iterator<Item = &[Stretch]> {
+    let longest = stretches
+        .iter()
+        .map(|s| s.last - s.first)
+        .max()
+        .unwrap_or(0);
+    let hole = (7 * step).max(longest / 2);
+    stretches.chunk_by(move |before, after| after.first - before.last <= hole)
 }
 
 /// Cuts the area between two lines where they cross; each piece gets the colour of the lower error (the larger y on paper).

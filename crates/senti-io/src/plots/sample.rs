@@ -49,8 +49,11 @@ impl Sums {
     }
 
     fn correlation(&self) -> Option<f64> {
+        // moves that differ by less than a billionth differ by rounding
+        let differs = |squares: f64| squares > 1e-18 * self.n;
         let size = (self.squares.0 * self.squares.1).sqrt();
-        (self.n > 2.0 && size > 1e-18 * self.n).then(|| self.product / size)
+        (self.n > 2.0 && differs(self.squares.0) && differs(self.squares.1))
+            .then(|| self.product / size)
     }
 }
 
