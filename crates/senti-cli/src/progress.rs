@@ -52,6 +52,15 @@ impl Progress {
     pub fn see(&mut self, event: &Event<'_>, now: Duration) {
         match event {
             Event::Prepared { .. } => self.began = now,
+            Event::Untrained { valid_loss } => {
+                if self.bar.is_none() {
+                    say::note(&format!(
+                        "epoch 0/{} (untrained)  valid_loss {valid_loss:.6}",
+                        self.epochs
+                    ));
+                }
+            }
+            Event::Working { .. } => {}
             Event::Batch {
                 epoch,
                 batch,

@@ -104,8 +104,10 @@ pub struct Manifest {
     pub evaluation: crate::evaluation::Evaluation,
     /// Training history.
     pub history: Vec<EpochRecord>,
-    /// Epoch whose weights were kept; 0 where nothing is trained by epochs.
+    /// Epoch whose weights were kept; 0 is the untrained model, and where nothing is trained by epochs.
     pub best_epoch: usize,
+    /// Validation loss of the untrained model; none where nothing is trained by epochs.
+    pub untrained_loss: Option<f64>,
 }
 
 /// A trained model, complete in itself.

@@ -122,6 +122,7 @@ pub fn fit(
         mut fitted,
         history,
         best_epoch,
+        untrained_loss,
     } = (models::find(&plan.model_type)?.fit)(
         &job(parts.train.clone(), parts.valid.clone()),
         observe,
@@ -191,6 +192,7 @@ pub fn fit(
         evaluation,
         history,
         best_epoch,
+        untrained_loss,
     };
     let artifact = Artifact {
         manifest,

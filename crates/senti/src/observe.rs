@@ -14,7 +14,7 @@ pub type Observer<'a> = dyn FnMut(Event<'_>) -> Next + 'a;
 pub enum Next {
     /// Go on.
     Continue,
-    /// Stop after this batch, leaving a state to resume from.
+    /// Stop after this batch or chunk of windows; a training by epochs leaves a state to resume from.
     Stop,
 }
 
@@ -58,6 +58,20 @@ pub enum Event<'a> {
         sizes: &'a Sizes,
         /// Feature columns dropped, with reasons, and other notes for the reader.
         notes: &'a [String],
+    },
+    /// The untrained model has been looked at: it is epoch 0, and training must beat it.
+    Untrained {
+        /// Its mean validation loss.
+        valid_loss: f64,
+    },
+    /// Something without epochs goes on: fitting a ridge, forecasting a part.
+    Working {
+        /// What, as a person would say it: `calibrating`.
+        what: &'static str,
+        /// Windows done.
+        done: usize,
+        /// Windows in all.
+        of: usize,
     },
     /// A batch is done.
     Batch {

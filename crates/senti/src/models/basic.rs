@@ -5,7 +5,7 @@ use senti_engine::ridge::{Gram, Ridge};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::target::{SAMPLE, Target, empirical};
+use super::target::{SAMPLE, Target, spread};
 use super::{Fitted, Job, Learned, find_tensor};
 use crate::artifact::{Manifest, Tensor, Values};
 use crate::doors::Machine;
@@ -130,11 +130,12 @@ pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned>
             );
         }
     }
-    fitted.residuals = empirical(&mut residuals, &LEVELS);
+    fitted.residuals = spread(&mut residuals, &LEVELS);
     Ok(Learned {
         fitted: Box::new(fitted),
         history: Vec::new(),
         best_epoch: 0,
+        untrained_loss: None,
     })
 }
 

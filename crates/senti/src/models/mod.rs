@@ -113,6 +113,8 @@ pub struct Learned {
     pub history: Vec<EpochRecord>,
     /// Epoch whose weights were kept; 0 is the untrained model.
     pub best_epoch: usize,
+    /// Validation loss of the untrained model; none for a model without epochs.
+    pub untrained_loss: Option<f64>,
 }
 
 /// A model that has learned.

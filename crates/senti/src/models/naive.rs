@@ -30,6 +30,7 @@ pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned>
         fitted: Box::new(fitted),
         history: Vec::new(),
         best_epoch: 0,
+        untrained_loss: None,
     })
 }
 

@@ -101,6 +101,16 @@ pub(crate) fn sample(windows: &Windows<'_>, of: impl Fn(usize, f64, f64) -> f64)
     values
 }
 
+/// Quantiles of what a point forecast leaves over, about their median: (H, Q). The point stays the median of the forecast.
+pub(crate) fn spread(residuals: &mut [Vec<f64>], levels: &[f64]) -> Vec<f64> {
+    let mut quantiles = empirical(residuals, levels);
+    for step in quantiles.chunks_exact_mut(levels.len()) {
+        let median = step[levels.len() / 2];
+        step.iter_mut().for_each(|quantile| *quantile -= median);
+    }
+    quantiles
+}
+
 /// Empirical quantiles of each step: (H, Q).
 pub(crate) fn empirical(values: &mut [Vec<f64>], levels: &[f64]) -> Vec<f64> {
     values

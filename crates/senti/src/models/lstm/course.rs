@@ -30,6 +30,8 @@ pub(super) struct Course {
     pub stopping: EarlyStopping,
     #[serde(with = "PlateauFields")]
     pub plateau: ReduceOnPlateau,
+    /// Validation loss of the untrained network.
+    pub untrained_loss: f64,
     /// Patience is spent.
     pub stopped: bool,
     #[serde(skip)]
@@ -75,6 +77,7 @@ impl Course {
             learning_rate: plan.learning_rate as f32,
             stopping: EarlyStopping::new(plan.patience as u32, 0.0),
             plateau: ReduceOnPlateau::default(),
+            untrained_loss,
             stopped: false,
             history: Vec::new(),
             best: network.weights(),

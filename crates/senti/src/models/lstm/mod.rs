@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::course::Course;
-use super::target::{SAMPLE, Target, empirical, sample};
+use super::target::{SAMPLE, Target, empirical, sample, spread};
 use super::{Fitted, Job, Learned};
 use crate::artifact::{Manifest, Tensor, Values};
 use crate::doors::Machine;
@@ -191,7 +191,7 @@ impl Lstm {
                 }
             }
         }
-        self.residuals = empirical(&mut residuals, &LEVELS);
+        self.residuals = spread(&mut residuals, &LEVELS);
     }
 }
 
@@ -208,6 +208,8 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
             Course::new(plan, untrained_loss, &model.network)
         }
     };
+    let valid_loss = course.untrained_loss;
+    observe(Event::Untrained { valid_loss });
 
     let adam = Adam::default();
     let shuffling = Stream::new(plan.seed, Purpose::Shuffling);
@@ -282,6 +284,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
         fitted: Box::new(model),
         history: course.history,
         best_epoch,
+        untrained_loss: Some(valid_loss),
     })
 }
 
