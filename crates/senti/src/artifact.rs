@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::observe::{EpochRecord, Sizes};
-use crate::plan::Plan;
+use crate::plan::{LEVELS, Plan};
 use crate::table::{Role, Time};
+use crate::{Error, Result};
 
 /// Version of the artifact's layout; raised when an older reader could misread it.
 pub const FORMAT: u32 = 1;
@@ -108,6 +109,33 @@ pub struct Manifest {
     pub best_epoch: usize,
     /// Validation loss of the untrained model; none where nothing is trained by epochs.
     pub untrained_loss: Option<f64>,
+}
+
+impl Manifest {
+    /// Do the parts fit each other? A file that was written by hand, or by another program, need not.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |what: &str| {
+            Err(Error::data(format!("the artifact's {what}"))
+                .hint("take another version, or train again"))
+        };
+        let n_features = self.features.len();
+        if self.preparation.columns().len() != n_features {
+            return refuse("preparation and features are not of the same number");
+        }
+        if n_features == 0 || n_features != self.sizes.features {
+            return refuse("number of features is not the one it records");
+        }
+        if !self
+            .calibration
+            .fits(self.plan.forecast_horizon, LEVELS.len())
+        {
+            return refuse("calibration does not fit its plan");
+        }
+        if self.data.step <= 0 {
+            return refuse("step is not positive");
+        }
+        Ok(())
+    }
 }
 
 /// A trained model, complete in itself.

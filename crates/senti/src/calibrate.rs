@@ -67,6 +67,11 @@ impl Locator {
         }
     }
 
+    /// Windows taken so far.
+    pub fn n_windows(&self) -> usize {
+        self.windows as usize
+    }
+
     /// The calibration of place; widths are as forecast.
     pub fn finish(self, n_levels: usize) -> Calibration {
         let share = |(step, &(product, square)): (usize, &(f64, f64))| {
@@ -144,6 +149,11 @@ impl Calibrator {
         }
     }
 
+    /// Windows taken so far.
+    pub fn n_windows(&self) -> usize {
+        self.seen
+    }
+
     /// The factors.
     pub fn finish(mut self) -> Calibration {
         let pairs = self.levels.len() / 2;
@@ -177,6 +187,19 @@ impl Calibration {
             pairs,
             factors: vec![1.0; horizon * pairs],
         }
+    }
+
+    /// Does it fit forecasts of this shape, with shares and factors that a calibration can have?
+    pub fn fits(&self, horizon: usize, n_levels: usize) -> bool {
+        let pairs = n_levels / 2;
+        let factors = self.factors.iter();
+        self.pairs == pairs
+            && self.shares.len() == horizon
+            && self.factors.len() == horizon * pairs
+            && self.shares.iter().all(|share| (0.0..=1.0).contains(share))
+            && factors
+                .into_iter()
+                .all(|factor| (RANGE.0..=RANGE.1).contains(factor))
     }
 
     /// Share of the forecast move that is believed at a step (from 0).

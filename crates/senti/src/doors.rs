@@ -11,16 +11,16 @@ use crate::artifact::{
 };
 use crate::calibrate::{Calibration, Calibrator, Locator};
 use crate::evaluation;
-use crate::features::{FeatureOptions, FeatureSet};
+use crate::features::{FEATURES, FeatureOptions, FeatureSet};
 use crate::forecast::{Forecast, ForecastRow, Predictions};
 use crate::matrix::Matrix;
 use crate::models::{self, Fitted, Job, Learned};
 use crate::observe::{Event, Observer, Sizes};
 use crate::plan::{LEVELS, Plan, Target};
 use crate::prepare::Preparation;
-use crate::split::{Split, split};
+use crate::split::{Split, least_windows, split};
 use crate::table::{Role, Table};
-use crate::windows::{self, Origins, Windows};
+use crate::windows::{self, Origins, Window, Windows};
 use crate::{Error, Result};
 
 /// The machine's part: it changes the speed, and (the instruction set only) the last bits.
@@ -129,10 +129,15 @@ pub fn fit(
     )?;
 
     let held = all.part(parts.calibration.clone());
+    let calibrating = |done| Event::Working {
+        what: "calibrating",
+        done,
+        of: held.len(),
+    };
     let mut locator = Locator::new(plan.forecast_horizon);
     evaluation::walk(&held, fitted.as_mut(), &preparation, &mut |case| {
         locator.add(case.last_close, case.predictions, case.actual);
-        Ok(())
+        Ok(observe(calibrating(locator.n_windows())))
     })?;
     let place = match plan.target {
         Target::LogReturn => locator.finish(LEVELS.len()),
@@ -141,7 +146,7 @@ pub fn fit(
     let mut calibrator = Calibrator::new(place, &LEVELS, held.len());
     evaluation::walk(&held, fitted.as_mut(), &preparation, &mut |case| {
         calibrator.add(case.last_close, case.predictions, case.actual);
-        Ok(())
+        Ok(observe(calibrating(calibrator.n_windows())))
     })?;
     let calibration = calibrator.finish();
 
@@ -206,6 +211,7 @@ pub fn fit(
 /// Forecasts from the last candle of a table with a trained model alone.
 pub fn forecast(artifact: &Artifact, table: &Table, machine: Machine) -> Result<Forecast> {
     let manifest = &artifact.manifest;
+    manifest.check()?;
     let mut fitted =
         (models::find(&manifest.plan.model_type)?.load)(manifest, &artifact.tensors, machine)?;
     forecast_with(manifest, fitted.as_mut(), table)
@@ -220,30 +226,27 @@ fn forecast_with(manifest: &Manifest, fitted: &mut dyn Fitted, table: &Table) ->
             crate::calendar::step_name(found),
             crate::calendar::step_name(wanted)
         ))
-        .hint("give rows of the model's step, or train a model on these"));
+        .hint("give rows of the model's step, take another model (`senti-ai models list`, `--version N`), or train one on these"));
     }
     let needed = plan.input_seq_length + manifest.features.warm_up();
     let recent = table.since(table.n_rows().saturating_sub(needed + FADE));
     let matrix = manifest.features.compute(&recent)?;
-    let Some(window) = windows::last(&recent, &matrix, plan.input_seq_length) else {
-        let segment = table.segments().last().map_or(0, |segment| segment.len());
-        if segment >= needed {
-            return Err(Error::data(format!(
-                "the last {} rows have blank cells",
-                plan.input_seq_length
-            ))
-            .hint("fill the columns that the model was trained with (`senti-ai models show`)"));
-        }
-        return Err(Error::data(format!(
-            "{segment} rows without a long gap are too few to forecast from, wanted {needed}"
-        ))
-        .hint("give more rows before the last one"));
-    };
+    let window = last_window(plan, &manifest.features, &recent, &matrix)?;
 
     let mut predictions = Predictions::new(1, plan.forecast_horizon, LEVELS.len());
     fitted.predict(&[window], &manifest.preparation, &mut predictions)?;
     let last_close = window.last_close();
     manifest.calibration.apply(&[last_close], &mut predictions);
+    let prices = predictions.point.iter().chain(&predictions.quantiles);
+    if !prices
+        .into_iter()
+        .all(|price| price.is_finite() && *price > 0.0)
+    {
+        return Err(
+            Error::data("the model forecasts prices that are not finite and positive")
+                .hint("train again, or take another version"),
+        );
+    }
     let rows = (0..plan.forecast_horizon).map(|step| ForecastRow {
         step: step + 1,
         time: table.calendar().after(window.time(), step + 1),
@@ -269,7 +272,10 @@ fn agrees(found: &StateManifest, wanted: &StateManifest) -> Result<()> {
         .hint("give the same data and options as before, or train without `--resume`"))
     };
     if found.digest != wanted.digest {
-        return refuse("data digest", &found.digest, &wanted.digest);
+        return Err(
+            Error::plan("the data are not those of the interrupted training")
+                .hint("give the same data as before, or train without `--resume`"),
+        );
     }
     if found.code_version != wanted.code_version {
         return refuse("program version", &found.code_version, &wanted.code_version);
@@ -297,14 +303,26 @@ fn agrees(found: &StateManifest, wanted: &StateManifest) -> Result<()> {
 fn learn_features(table: &Table, plan: &Plan) -> Result<(FeatureSet, Matrix)> {
     let (past, ahead) = (plan.input_seq_length, plan.forecast_horizon);
     let rows = table.n_rows();
+    let more = |warm_up: usize| {
+        format!(
+            "give at least {} rows without a long gap, or lower `--input_seq_length` or `--forecast_horizon`",
+            least_windows(plan) + past + ahead - 1 + warm_up
+        )
+    };
+    let longest_warm_up = FEATURES.iter().map(|feature| feature.warm_up).max();
     if rows < past + ahead {
         return Err(Error::data(format!(
             "{rows} rows cannot make a window of {past} past and {ahead} ahead"
         ))
-        .hint(format!(
-            "give at least {} rows, or lower `--input_seq_length` or `--forecast_horizon`",
-            past + ahead
-        )));
+        .hint(more(longest_warm_up.unwrap_or(0))));
+    }
+    if table.close().iter().all(|close| *close == table.close()[0]) {
+        return Err(Error::data(format!(
+            "`{}` is {} in every row, so there is nothing to learn",
+            target_name(table),
+            table.close()[0]
+        ))
+        .hint("give a price that moves, or name another column with `--target_column`"));
     }
     let share = 1.0 - plan.valid_share - plan.calibration_share - plan.test_share;
     let options = FeatureOptions {
@@ -315,21 +333,46 @@ fn learn_features(table: &Table, plan: &Plan) -> Result<(FeatureSet, Matrix)> {
         let features = FeatureSet::learn(table, 0..end, &options)?;
         let matrix = features.compute(table)?;
         let origins = Windows::new(table, &matrix, past, ahead).origins().clone();
+        let warm_up = features.warm_up();
         if origins.is_empty() {
             let longest = table.segments().iter().map(Range::len).max().unwrap_or(0);
-            let needed = past + ahead + features.warm_up();
             return Err(Error::data(format!(
-                "{longest} rows without a long gap cannot make a window of {past} past and {ahead} ahead behind {} rows of warm-up",
-                features.warm_up()
+                "{longest} rows without a long gap cannot make a window of {past} past and {ahead} ahead behind {warm_up} rows of warm-up"
             ))
-            .hint(format!("give at least {needed} rows, or lower `--input_seq_length` or `--forecast_horizon`")));
+            .hint(more(warm_up)));
         }
-        let train_end = split(&origins, plan)?.train.last().map_or(0, |row| row + 1);
+        let parts = split(&origins, plan).map_err(|error| error.hint(more(warm_up)))?;
+        let train_end = parts.train.last().map_or(0, |row| row + 1);
         if end <= train_end {
+            // found out now, not after the training
+            last_window(plan, &features, table, &matrix)?;
             return Ok((features, matrix));
         }
         end = train_end;
     }
+}
+
+/// The window to forecast from: the one that ends at the last row of `matrix`, which holds the last rows of `table`.
+fn last_window<'a>(
+    plan: &Plan,
+    features: &FeatureSet,
+    table: &'a Table,
+    matrix: &'a Matrix,
+) -> Result<Window<'a>> {
+    let past = plan.input_seq_length;
+    windows::last(table, matrix, past).ok_or_else(|| {
+        let needed = past + features.warm_up();
+        let segment = table.segments().last().map_or(0, Range::len);
+        if segment >= needed {
+            return Error::data(format!("the last {past} rows have blank cells")).hint(
+                "fill the columns that the model was trained with, or leave the last rows out",
+            );
+        }
+        Error::data(format!(
+            "{segment} rows without a long gap are too few to forecast from, wanted {needed}"
+        ))
+        .hint("give more rows, or leave out those behind the last long gap")
+    })
 }
 
 /// Row before which a window must lie so that its last label is known at the first origin of `part`.

@@ -9,7 +9,7 @@ use crate::calibrate::Calibration;
 use crate::forecast::Predictions;
 use crate::metrics::{Evaluator, Scores};
 use crate::models::{CHUNK, Fitted};
-use crate::observe::{Chunk, Event, Observer};
+use crate::observe::{Chunk, Event, Next, Observer, interrupted};
 use crate::plan::LEVELS;
 use crate::prepare::Preparation;
 use crate::table::Time;
@@ -38,12 +38,12 @@ pub struct Case<'c, 'a> {
     pub predictions: &'c mut Predictions,
 }
 
-/// Forecasts all windows in order, [`CHUNK`] at a time.
+/// Forecasts all windows in order, [`CHUNK`] at a time, until `take` wants to stop.
 pub fn walk<'a>(
     windows: &Windows<'a>,
     fitted: &mut dyn Fitted,
     preparation: &Preparation,
-    take: &mut dyn FnMut(Case<'_, 'a>) -> Result<()>,
+    take: &mut dyn FnMut(Case<'_, 'a>) -> Result<Next>,
 ) -> Result<()> {
     let horizon = windows.horizon();
     for start in (0..windows.len()).step_by(CHUNK) {
@@ -63,13 +63,16 @@ pub fn walk<'a>(
             .collect();
         let mut predictions = Predictions::new(past.len(), horizon, LEVELS.len());
         fitted.predict(&past, preparation, &mut predictions)?;
-        take(Case {
+        let next = take(Case {
             windows: &past,
             last_close: &past.iter().map(Window::last_close).collect::<Vec<_>>(),
             times: &times,
             actual: &actual,
             predictions: &mut predictions,
         })?;
+        if next == Next::Stop {
+            return Err(interrupted("forecasting the held-out windows"));
+        }
     }
     Ok(())
 }
@@ -115,7 +118,7 @@ pub(crate) fn evaluate(
             }
         }
         let origins: Vec<_> = case.windows.iter().map(Window::time).collect();
-        observe(Event::Tested(Chunk {
+        Ok(observe(Event::Tested(Chunk {
             origins: &origins,
             times: case.times,
             last_close: case.last_close,
@@ -123,8 +126,7 @@ pub(crate) fn evaluate(
             predictions: case.predictions,
             levels: &LEVELS,
             step,
-        }));
-        Ok(())
+        })))
     })?;
     Ok(Evaluation {
         model: model_scores.finish(),

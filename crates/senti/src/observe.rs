@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::{Artifact, State};
 use crate::forecast::Predictions;
 use crate::table::Time;
+use crate::{Error, ErrorKind};
 
 /// Called for every event; the answer may stop the job after the current batch.
 pub type Observer<'a> = dyn FnMut(Event<'_>) -> Next + 'a;
@@ -16,6 +17,11 @@ pub enum Next {
     Continue,
     /// Stop after this batch or chunk of windows; a training by epochs leaves a state to resume from.
     Stop,
+}
+
+/// The error of a job that stopped because the observer wanted it to.
+pub(crate) fn interrupted(what: &str) -> Error {
+    Error::new(ErrorKind::Interrupted, format!("stopped while {what}"))
 }
 
 /// One epoch of the history: `history.csv` without the wall clock, which the observer adds.

@@ -49,7 +49,7 @@ pub enum Loss {
 /// | `target` | `log_return` | what is learned | |
 /// | `loss` | `pinball` | what is minimised | |
 /// | `units` | 128, 64 | units of each bidirectional layer | 1 … 4096 each, at most 8 layers |
-/// | `dropout` | 0.2 | share of values dropped behind each layer | 0 ≤ x < 1 |
+/// | `dropout` | 0.2 | share of values dropped behind each layer | 0 … 0.99 |
 /// | `batch_size` | 32 | windows in a batch | 1 … 65 536 |
 /// | `learning_rate` | 0.001 | of Adam | 0 < x ≤ 1 |
 /// | `epochs` | 100 | at most | 1 … 1 000 000 |
@@ -161,8 +161,8 @@ impl Draft {
         share(
             "dropout",
             self.dropout,
-            (0.0..1.0).contains(&self.dropout),
-            "0 or more and less than 1",
+            (0.0..=0.99).contains(&self.dropout),
+            "0 to 0.99",
         )?;
         let rate = self.learning_rate;
         share(

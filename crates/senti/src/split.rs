@@ -33,6 +33,13 @@ fn counts(windows: usize, plan: &Plan) -> Option<[usize; 3]> {
     (counts.iter().sum::<usize>() + LEAST_TRAIN <= usable).then_some(counts)
 }
 
+/// Fewest unbroken windows that can be split.
+pub fn least_windows(plan: &Plan) -> usize {
+    (1..)
+        .find(|&windows| counts(windows, plan).is_some())
+        .unwrap_or(usize::MAX)
+}
+
 /// Splits labelled windows by the plan's shares.
 pub fn split(origins: &Origins, plan: &Plan) -> Result<Split> {
     let (past, ahead) = (plan.input_seq_length, plan.forecast_horizon);

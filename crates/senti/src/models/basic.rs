@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::target::{SAMPLE, Target, spread};
-use super::{Fitted, Job, Learned, find_tensor};
+use super::{CHUNK, Fitted, Job, Learned, find_tensor};
 use crate::artifact::{Manifest, Tensor, Values};
 use crate::doors::Machine;
 use crate::forecast::Predictions;
-use crate::observe::Observer;
+use crate::observe::{Event, Next, Observer, interrupted};
 use crate::plan::LEVELS;
 use crate::prepare::Preparation;
 use crate::windows::{Window, Windows};
@@ -79,13 +79,16 @@ fn thinned<'a>(windows: &'a Windows<'_>) -> impl Iterator<Item = usize> + use<'a
     (0..windows.len()).step_by(windows.len().div_ceil(SAMPLE).max(1))
 }
 
-pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned> {
+pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> {
     let horizon = job.train.horizon();
     let target = Target::learn(job.plan.target, &job.train);
     let width = job.train.steps() * job.train.n_features();
     let mut gram = Gram::new(width, horizon);
     let (mut narrow, mut row, mut encoded) = (Vec::new(), Vec::new(), vec![0.0; horizon]);
-    for labelled in job.train.iter() {
+    for (done, labelled) in job.train.iter().enumerate() {
+        if done.is_multiple_of(CHUNK) {
+            go_on(job, done, observe)?;
+        }
         let window = labelled.window();
         flatten(window, job.preparation, &mut narrow, &mut row);
         for (step, (encoded, &close)) in encoded.iter_mut().zip(labelled.future()).enumerate() {
@@ -96,6 +99,7 @@ pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned>
 
     let mut best: Option<(f64, Basic)> = None;
     for penalty in PENALTIES {
+        go_on(job, job.train.len(), observe)?;
         let alpha = penalty * job.train.len() as f64;
         let Ok(ridge) = gram.solve(alpha) else {
             continue;
@@ -139,6 +143,15 @@ pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned>
     })
 }
 
+/// Tells how far the fit is, and stops it when that is wanted.
+fn go_on(job: &Job<'_>, done: usize, observe: &mut Observer<'_>) -> Result<()> {
+    let (what, of) = ("fitting", job.train.len());
+    match observe(Event::Working { what, done, of }) {
+        Next::Continue => Ok(()),
+        Next::Stop => Err(interrupted("fitting")),
+    }
+}
+
 pub(super) fn load(
     manifest: &Manifest,
     tensors: &[Tensor],
@@ -153,8 +166,11 @@ pub(super) fn load(
             "the artifact's tensor `{name}` does not hold {wanted} double precision numbers"
         ))),
     };
-    let horizon = record.target.horizon();
-    let width = manifest.plan.input_seq_length * manifest.features.names().len();
+    let horizon = manifest.plan.forecast_horizon;
+    if !record.target.fits(horizon) {
+        return Err(Error::data("the artifact's ridge does not fit its plan"));
+    }
+    let width = manifest.plan.input_seq_length * manifest.features.len();
     let ridge = Ridge {
         coefficients: values("coefficients", width * horizon)?,
         intercept: values("intercept", horizon)?,

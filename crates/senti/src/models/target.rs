@@ -55,6 +55,13 @@ impl Target {
         target
     }
 
+    /// Does it fit forecasts of `horizon` steps, with scales that a target can have?
+    pub fn fits(&self, horizon: usize) -> bool {
+        let finite =
+            |values: &[f64]| values.len() == horizon && values.iter().all(|x| x.is_finite());
+        finite(&self.centre) && finite(&self.scale) && self.scale.iter().all(|&scale| scale > 0.0)
+    }
+
     /// Steps ahead (H).
     pub fn horizon(&self) -> usize {
         self.scale.len()

@@ -202,7 +202,11 @@ fn a_checkpoint_of_other_data_or_another_plan_is_refused() {
         .unwrap_err();
         assert!(error.to_string().contains(wanted), "{error}");
     };
-    check(&plan("lstm"), &"1".repeat(64), "data digest");
+    check(
+        &plan("lstm"),
+        &"1".repeat(64),
+        "the data are not those of the interrupted training",
+    );
     let other = senti::plan::Draft {
         dropout: 0.5,
         ..small("lstm")
@@ -367,4 +371,123 @@ fn fresh_rows_must_fit_the_model() {
     let mut without = rows(300, 8);
     without.columns.pop();
     check(without, "mood");
+}
+
+/// Every long list of an artifact, one entry shorter: refused with a sentence, never a panic or a price.
+#[test]
+fn an_artifact_whose_parts_do_not_fit_is_refused() {
+    let table = table(rows(260, 4));
+    for model_type in ["lstm", "basic"] {
+        let outcome = run(&table, &plan(model_type), 1);
+        let manifest = serde_json::to_value(&outcome.artifact.manifest).unwrap();
+        let mut paths = Vec::new();
+        for root in ["calibration", "preparation", "model", "features"] {
+            lists(&manifest[root], &format!("/{root}"), &mut paths);
+        }
+        assert!(paths.len() >= 6, "{paths:?}");
+        for path in paths.iter().filter(|path| !path.contains("dropped")) {
+            let mut changed = manifest.clone();
+            changed
+                .pointer_mut(path)
+                .unwrap()
+                .as_array_mut()
+                .unwrap()
+                .pop();
+            let Ok(manifest) = serde_json::from_value::<Manifest>(changed) else {
+                continue;
+            };
+            let artifact = Artifact {
+                manifest,
+                tensors: outcome.artifact.tensors.clone(),
+            };
+            assert!(forecast(&artifact, &table, machine(1)).is_err(), "{path}");
+        }
+        for (path, value) in [
+            ("/calibration/shares/0", 1e308),
+            ("/calibration/factors/4", -5.0),
+            ("/model/target/scale/0", -1.0),
+            ("/model/target/centre/1", 1e308),
+            ("/plan/dropout", 0.999_999_999),
+        ] {
+            let mut changed = manifest.clone();
+            *changed.pointer_mut(path).unwrap() = value.into();
+            let Ok(manifest) = serde_json::from_value::<Manifest>(changed) else {
+                continue;
+            };
+            let artifact = Artifact {
+                manifest,
+                tensors: outcome.artifact.tensors.clone(),
+            };
+            assert!(forecast(&artifact, &table, machine(1)).is_err(), "{path}");
+        }
+    }
+}
+
+/// Paths of all lists in a document.
+fn lists(value: &serde_json::Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Array(entries) if entries.is_empty() => {}
+        serde_json::Value::Array(_) => found.push(path.to_owned()),
+        serde_json::Value::Object(entries) => {
+            for (name, value) in entries {
+                lists(value, &format!("{path}/{name}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_job_stops_wherever_it_is() {
+    let table = table(rows(260, 4));
+    for model_type in ["lstm", "basic"] {
+        for stage in ["fitting", "calibrating", "tested"] {
+            let mut seen = false;
+            let mut observe = |event: Event<'_>| {
+                let here = match event {
+                    Event::Working { what, .. } => what == stage,
+                    Event::Tested(_) => stage == "tested",
+                    _ => false,
+                };
+                seen |= here;
+                if here { Next::Stop } else { Next::Continue }
+            };
+            let plan = plan(model_type);
+            let result = fit(&table, &plan, &provenance(), machine(1), None, &mut observe);
+            if seen {
+                assert_eq!(result.unwrap_err().kind(), ErrorKind::Interrupted);
+            } else {
+                assert_eq!((model_type, stage), ("lstm", "fitting"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_last_segment_too_short_to_forecast_from_is_found_before_training() {
+    let mut broken = rows(300, 4);
+    for time in &mut broken.time[292..] {
+        *time += 60 * DAY;
+    }
+    let mut trained = false;
+    let mut observe = |event: Event<'_>| {
+        trained |= matches!(event, Event::Prepared { .. } | Event::Batch { .. });
+        Next::Continue
+    };
+    let error = fit(
+        &table(broken),
+        &plan("lstm"),
+        &provenance(),
+        machine(1),
+        None,
+        &mut observe,
+    )
+    .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("8 rows without a long gap are too few to forecast from, wanted"),
+        "{error}"
+    );
+    assert!(!trained);
 }

@@ -49,21 +49,26 @@ fn prices_1024_times_as_high_give_forecasts_1024_times_as_high() {
 }
 
 #[test]
-fn a_price_that_never_moves_is_forecast_to_stay() {
-    let mut still = rows(260, 1);
-    for column in still
-        .columns
-        .iter_mut()
-        .filter(|column| !matches!(&*column.name, "volume" | "mood"))
-    {
-        column.values.fill(100.0);
-    }
-    for model in trainable() {
-        for row in run(&table(still.clone()), small(model))
-            .unwrap()
-            .forecast
-            .rows
+fn a_price_that_never_moves_is_refused_and_one_that_hardly_moves_is_forecast_to_stay() {
+    let with_prices = |price: fn(usize) -> f64| {
+        let mut still = rows(260, 1);
+        for column in still
+            .columns
+            .iter_mut()
+            .filter(|column| !matches!(&*column.name, "volume" | "mood"))
         {
+            (0..260).for_each(|row| column.values[row] = price(row));
+        }
+        table(still)
+    };
+    for model in trainable() {
+        let error = run(&with_prices(|_| 100.0), small(model)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`close` is 100 in every row, so there is nothing to learn"
+        );
+        let hardly = with_prices(|row| if row == 100 { 100.5 } else { 100.0 });
+        for row in run(&hardly, small(model)).unwrap().forecast.rows {
             assert!((row.point - 100.0).abs() < 1.0, "{model}: {row:?}");
         }
     }

@@ -338,12 +338,8 @@ pub(super) fn load(
         Error::data("the artifact's record of the lstm cannot be read").because(cause)
     })?;
     let plan = &manifest.plan;
-    if record.target.horizon() != plan.forecast_horizon {
-        let found = record.target.horizon();
-        return Err(Error::data(format!(
-            "the artifact's target has {found} steps, its plan {}",
-            plan.forecast_horizon
-        )));
+    if !record.target.fits(plan.forecast_horizon) || record.features != manifest.features.len() {
+        return Err(Error::data("the artifact's lstm does not fit its plan"));
     }
     let wanted = match plan.loss {
         Loss::Pinball => 0,
