@@ -273,8 +273,14 @@ impl<R: BufRead> Read for Zstd<R> {
             if !next_part(&mut raw, |byte| byte == 0x28 || byte & 0xf0 == 0x50)? {
                 return Ok(0);
             }
+            // A header that is there as a whole (18 bytes at most) and does not read is damaged, not cut off.
+            let kind = if raw.fill_buf()?.len() < 18 {
+                io::ErrorKind::UnexpectedEof
+            } else {
+                io::ErrorKind::InvalidData
+            };
             let decoder = StreamingDecoder::new(raw)
-                .map_err(|cause| io::Error::new(io::ErrorKind::UnexpectedEof, cause.to_string()))?;
+                .map_err(|cause| io::Error::new(kind, cause.to_string()))?;
             self.decoder = Some(Box::new(decoder));
         }
     }

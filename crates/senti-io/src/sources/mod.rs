@@ -97,7 +97,7 @@ pub fn read(request: &Request) -> Result<Reading> {
         Some(source) => (source.read)(request),
         None => {
             let names: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
-            let error = Error::input(format!("there is no data source `{name}`"));
+            let error = Error::input(format!("there is no data source `{}`", printable(name)));
             Err(match nearest_name(name, &names) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint(format!("choose one of {}", names.join(", "))),
@@ -130,10 +130,16 @@ impl Reading {
             first,
             last,
             step,
+            week,
             ..
         } = &self.found;
+        let week = if week.is_empty() {
+            String::new()
+        } else {
+            format!(" ({week})")
+        };
         let mut parts = vec![
-            format!("read {rows} rows {first} … {last}, step {step}"),
+            format!("read {rows} rows {first} … {last}, step {step}{week}"),
             self.dialect.to_string(),
         ];
         let roles = self

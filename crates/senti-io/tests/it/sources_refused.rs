@@ -395,3 +395,11 @@ fn something_behind_a_gzip_member() {
         "{error}"
     );
 }
+
+#[test]
+fn thousands_without_quotes() {
+    check_refused(
+        "date,close\n2020-01-01,10,478\n2020-01-02,10,340\n2020-01-03,10,422\n",
+        &["line 2: 3 cells, but the header names 2 columns"],
+    );
+}

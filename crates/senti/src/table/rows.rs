@@ -112,6 +112,7 @@ pub(super) fn build(mut rows: Rows, options: &TableOptions) -> Result<(Table, Fo
     found.step = calendar.step_name();
     found.step_ms = calendar.step();
     found.continuous = calendar.is_continuous();
+    found.week = calendar.week_name().to_owned();
     let default_fill = if calendar.step() >= DAY {
         3
     } else {

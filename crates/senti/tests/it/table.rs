@@ -421,6 +421,7 @@ fn holidays_of_a_stock_are_filled_and_weekends_are_not() {
     let n_rows = rows.len();
     let (table, found) = Table::from_rows(closes(&rows), &TableOptions::default()).unwrap();
     assert!(!found.continuous);
+    assert_eq!(found.week, "weekdays only");
     assert_eq!(
         (found.rows, found.filled, table.n_rows()),
         (n_rows, 1, n_rows + 1)

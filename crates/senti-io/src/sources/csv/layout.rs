@@ -142,6 +142,29 @@ pub(super) fn find(head: &[u8], is_whole: bool) -> Result<Layout> {
         warnings,
     };
     times(&mut layout, &data)?;
+    // A header that names its times, over rows of one cell more, leaves out no index: the rows have a comma too many.
+    let is_short = header.last().is_some_and(|record| record.len() + 1 == n);
+    let names_time = |name: &String| {
+        matches!(
+            name.to_lowercase().as_str(),
+            "date" | "datetime" | "time" | "timestamp"
+        )
+    };
+    if is_short
+        && layout.time == 0
+        && layout.names[0] == "column 1"
+        && layout.names.get(1).is_some_and(names_time)
+    {
+        return Err(Error::data(format!(
+            "line {}: {n} cells, but the header names {} columns, of which `{}` is the first",
+            data[0].line,
+            n - 1,
+            layout.names[1]
+        ))
+        .hint(
+            "a number with a comma in it must be quoted, or the cells separated by something else",
+        ));
+    }
     numbers(&mut layout, &data);
     thousands_or_fraction(&mut layout, &data);
     Ok(layout)
