@@ -167,6 +167,33 @@ impl Calendar {
         self.open.is_empty()
     }
 
+    /// Which part of the week is open, as people say it: `weekdays only`; empty where every slot is.
+    pub fn week_name(&self) -> &'static str {
+        if self.open.is_empty() {
+            return "";
+        }
+        let other = "not every slot of the week is open";
+        if self.step > DAY || DAY % self.step != 0 {
+            return other;
+        }
+        let per_day = (DAY / self.step) as u32;
+        // Day 0 is a Thursday.
+        let n_open = |day: u32| -> u32 {
+            let (start, end) = (day * per_day, (day + 1) * per_day);
+            self.open
+                .iter()
+                .map(|run| run.end.clamp(start, end) - run.start.clamp(start, end))
+                .sum()
+        };
+        let is_weekend_closed = n_open(2) + n_open(3) == 0;
+        let weekdays = [0, 1, 4, 5, 6].map(n_open);
+        match () {
+            () if !is_weekend_closed || weekdays.contains(&0) => other,
+            () if weekdays == [per_day; 5] => "weekdays only",
+            () => "part of each weekday only",
+        }
+    }
+
     /// The opening time of the first open slot after `time`.
     pub fn next(&self, time: Time) -> Time {
         self.after(time, 1)

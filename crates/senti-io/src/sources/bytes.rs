@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 use senti::{Error, Result};
 
@@ -77,7 +77,10 @@ pub(super) fn decode(raw: impl Read + 'static) -> Result<Text> {
     let (magic, raw) = peek(raw, 8)?;
     let (inner, compression): (Box<dyn Read>, _) = if magic.starts_with(&[0x1f, 0x8b]) {
         (
-            Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, raw))),
+            Box::new(Gzip {
+                raw: Some(BufReader::with_capacity(1 << 16, raw)),
+                decoder: None,
+            }),
             Some("gzip"),
         )
     } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
@@ -177,8 +180,35 @@ fn refuse(head: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// What stands behind a compressed text and is no further part of it.
+const TRAILING: &str = "something else follows behind the compressed data";
+
+/// Goes to the next part of a compressed file: over the zeros that tapes and block devices leave behind. False at the end.
+fn next_part(raw: &mut impl BufRead, is_part: impl Fn(u8) -> bool) -> io::Result<bool> {
+    loop {
+        let buffer = raw.fill_buf()?;
+        match buffer.iter().position(|byte| *byte != 0) {
+            None if buffer.is_empty() => return Ok(false),
+            None => {
+                let n = buffer.len();
+                raw.consume(n);
+            }
+            Some(at) if is_part(buffer[at]) => {
+                raw.consume(at);
+                return Ok(true);
+            }
+            Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, TRAILING)),
+        }
+    }
+}
+
 /// An error while reading on, in words.
 pub(super) fn read_error(cause: io::Error) -> Error {
+    if cause.to_string() == TRAILING {
+        return Error::data(TRAILING).hint(
+            "the table ends before it; cut it off, or unpack the file and give the plain CSV",
+        );
+    }
     match cause.kind() {
         io::ErrorKind::UnexpectedEof => Error::data("the compressed file ends in the middle")
             .hint("the download is truncated; fetch it again"),
@@ -188,6 +218,34 @@ pub(super) fn read_error(cause: io::Error) -> Error {
                 .hint("fetch it again")
         }
         _ => Error::remote("the file could not be read").because(cause),
+    }
+}
+
+/// gzip members one after the other.
+struct Gzip<R: BufRead> {
+    raw: Option<R>,
+    decoder: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Read for Gzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(decoder) = &mut self.decoder {
+                match decoder.read(buffer)? {
+                    0 if !buffer.is_empty() => {
+                        self.raw = self.decoder.take().map(GzDecoder::into_inner)
+                    }
+                    n => return Ok(n),
+                }
+            }
+            let Some(mut raw) = self.raw.take() else {
+                return Ok(0);
+            };
+            if !next_part(&mut raw, |byte| byte == 0x1f)? {
+                return Ok(0);
+            }
+            self.decoder = Some(GzDecoder::new(raw));
+        }
     }
 }
 
@@ -211,11 +269,18 @@ impl<R: BufRead> Read for Zstd<R> {
             let Some(mut raw) = self.raw.take() else {
                 return Ok(0);
             };
-            if raw.fill_buf()?.is_empty() {
+            // A frame, or one that is to be skipped.
+            if !next_part(&mut raw, |byte| byte == 0x28 || byte & 0xf0 == 0x50)? {
                 return Ok(0);
             }
+            // A header that is there as a whole (18 bytes at most) and does not read is damaged, not cut off.
+            let kind = if raw.fill_buf()?.len() < 18 {
+                io::ErrorKind::UnexpectedEof
+            } else {
+                io::ErrorKind::InvalidData
+            };
             let decoder = StreamingDecoder::new(raw)
-                .map_err(|cause| io::Error::new(io::ErrorKind::UnexpectedEof, cause.to_string()))?;
+                .map_err(|cause| io::Error::new(kind, cause.to_string()))?;
             self.decoder = Some(Box::new(decoder));
         }
     }

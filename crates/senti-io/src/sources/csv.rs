@@ -22,7 +22,9 @@ pub(super) use self::time::Clock;
 #[cfg(feature = "parquet")]
 pub(super) use self::time::looks_like_time;
 use super::bytes::Text;
-use super::{Dialect, Reading, Request, drop_row_numbers};
+use super::{Dialect, Reading, Request, drop_row_numbers, printable};
+
+const DAY: i64 = 86_400_000;
 
 /// Reads a text.
 pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Reading> {
@@ -52,10 +54,12 @@ pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Read
     }
     dialect.skipped_lines = layout.skipped_lines + body.n_comments;
     if body.n_headers > 0 {
-        body.warnings.push(format!(
-            "the header is repeated {} times among the rows; these lines were skipped",
-            body.n_headers
-        ));
+        body.warnings.push(match body.n_headers {
+            1 => "the header is repeated once among the rows; this line was skipped".to_owned(),
+            n => {
+                format!("the header is repeated {n} times among the rows; these lines were skipped")
+            }
+        });
     }
     let Body {
         mut time,
@@ -70,7 +74,18 @@ pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Read
         return Err(Error::data("the file has a header and no rows").hint("give at least two rows"));
     }
     drop_row_numbers(&mut columns, &mut dropped);
-    dialect.time_format = clock.finish(&mut time, &mut warnings);
+    dialect.with_clock = time.iter().any(|time| time.rem_euclid(DAY) != 0);
+    dialect.time_format = clock
+        .finish(&mut time, &mut warnings)
+        .map_err(|(row, refusal)| {
+            let name = &layout.names[layout.time];
+            let reason = refusal.reason;
+            Error::data(format!(
+                "line {}, column `{name}`: the date is {reason}",
+                line[row]
+            ))
+            .hint(refusal.hint)
+        })?;
     dialect.time_column = layout.names[layout.time].clone();
     if let Some(i) = layout.time_of_day {
         dialect.time_column = format!("{} {}", dialect.time_column, layout.names[i]);
@@ -199,7 +214,7 @@ impl<'a> Body<'a> {
                 error.hint(refusal.hint)
             });
         }
-        let mut not_numbers = None;
+        let mut not_numbers = Vec::new();
         for (k, ((i, is_seen), column)) in
             self.sources.iter_mut().zip(&mut self.columns).enumerate()
         {
@@ -207,8 +222,10 @@ impl<'a> Body<'a> {
             let value = match number(text, self.layout.decimal) {
                 Cell::Number(_) if column.role.is_price() && number::is_rounded(text) => {
                     return Err(Error::data(format!(
-                        "line {}, column `{}`: `{text}` has lost its last digits",
-                        record.line, column.name
+                        "line {}, column `{}`: `{}` has lost its last digits",
+                        record.line,
+                        column.name,
+                        shortened(text)
                     ))
                     .hint(
                         "a spreadsheet shortened the price; export the file again from its source",
@@ -220,7 +237,7 @@ impl<'a> Body<'a> {
                 }
                 Cell::Blank => f64::NAN,
                 Cell::Bad(_) if !*is_seen && column.role == Role::Series => {
-                    not_numbers = Some((k, shortened(text)));
+                    not_numbers.push((k, shortened(text)));
                     f64::NAN
                 }
                 Cell::Bad(reason) => {
@@ -241,7 +258,7 @@ impl<'a> Body<'a> {
             column.values.push(value);
         }
         self.line.push(record.line);
-        if let Some((k, example)) = not_numbers {
+        for (k, example) in not_numbers.into_iter().rev() {
             // Blank as far as the head goes, and text at last.
             let column = self.columns.remove(k);
             self.sources.remove(k);
@@ -273,9 +290,11 @@ impl<'a> Body<'a> {
     }
 }
 
+/// A cell for a sentence: not too long, and nothing in it that a terminal obeys.
 pub(super) fn shortened(text: &str) -> String {
+    let text = printable(text);
     if text.chars().count() <= 40 {
-        return text.to_owned();
+        return text;
     }
     text.chars().take(37).chain("...".chars()).collect()
 }

@@ -26,6 +26,9 @@ pub struct Dialect {
     pub time_column: String,
     /// How times are written: `unix milliseconds`, `year-month-day`, `day/month/year`.
     pub time_format: String,
+    /// Whether times have a time of day; only for the sentence.
+    #[serde(skip)]
+    pub with_clock: bool,
     /// `oldest first`, `newest first`, `unsorted`.
     pub order: String,
     /// The columns of the table, and what they mean.
@@ -64,7 +67,11 @@ impl fmt::Display for Dialect {
                 write!(f, " without header")?;
             }
         }
-        write!(f, ", {} times in `{}`", self.time_format, self.time_column)?;
+        let format = match self.time_format.as_str() {
+            "year-month-day" if self.with_clock => "ISO 8601",
+            format => format,
+        };
+        write!(f, ", {format} times in `{}`", self.time_column)?;
         if self.order != "oldest first" {
             write!(f, ", {}", self.order)?;
         }

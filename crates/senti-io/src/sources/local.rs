@@ -9,7 +9,7 @@ use std::path::Path;
 use senti::table::nearest_name;
 use senti::{Error, Result};
 
-use super::{Reading, Request, bytes, csv};
+use super::{Reading, Request, bytes, csv, printable};
 
 pub(super) fn read(request: &Request) -> Result<Reading> {
     let Some(path) = &request.path else {
@@ -23,7 +23,7 @@ pub(super) fn read(request: &Request) -> Result<Reading> {
         .take(4)
         .read_to_end(&mut magic)
         .map_err(|cause| cannot(path, "read", cause))?;
-    let origin = path.display().to_string();
+    let origin = shown(path);
     let reading = if magic == b"PAR1" {
         read_parquet(file, request, origin)
     } else {
@@ -48,7 +48,7 @@ fn read_parquet(_: File, _: &Request, _: String) -> Result<Reading> {
 
 /// The same error with the file's name before its sentence.
 fn named(path: &Path, error: Error) -> Error {
-    let mut out = Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let mut out = Error::new(error.kind(), format!("{}: {error}", shown(path)));
     if let Some(hint) = error.hint_text() {
         out = out.hint(hint.to_owned());
     }
@@ -58,11 +58,16 @@ fn named(path: &Path, error: Error) -> Error {
     }
 }
 
+/// A path for a sentence.
+fn shown(path: &Path) -> String {
+    printable(&path.display().to_string())
+}
+
 fn open(path: &Path) -> Result<File> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             return Err(
-                Error::input(format!("{} is a folder, not a file", path.display()))
+                Error::input(format!("{} is a folder, not a file", shown(path)))
                     .hint("name a file in it"),
             );
         }
@@ -75,18 +80,16 @@ fn open(path: &Path) -> Result<File> {
 fn cannot(path: &Path, what: &str, cause: io::Error) -> Error {
     match cause.kind() {
         io::ErrorKind::NotFound => {
-            let error = Error::input(format!("there is no file {}", path.display()));
+            let error = Error::input(format!("there is no file {}", shown(path)));
             match near(path) {
                 Some(near) => error.hint(near),
                 None => error,
             }
         }
-        io::ErrorKind::PermissionDenied => {
-            Error::input(format!("{} may not be read", path.display()))
-                .because(cause)
-                .hint("check its permissions")
-        }
-        _ => Error::input(format!("cannot {what} {}", path.display())).because(cause),
+        io::ErrorKind::PermissionDenied => Error::input(format!("{} may not be read", shown(path)))
+            .because(cause)
+            .hint("check its permissions"),
+        _ => Error::input(format!("cannot {what} {}", shown(path))).because(cause),
     }
 }
 
@@ -97,7 +100,7 @@ fn near(path: &Path) -> Option<String> {
         _ => Path::new("."),
     };
     let Ok(entries) = std::fs::read_dir(folder) else {
-        return Some(format!("there is no folder {} either", folder.display()));
+        return Some(format!("there is no folder {} either", shown(folder)));
     };
     let names: Vec<String> = entries
         .flatten()
@@ -106,6 +109,5 @@ fn near(path: &Path) -> Option<String> {
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let wanted = path.file_name()?.to_string_lossy();
-    nearest_name(&wanted, &names)
-        .map(|near| format!("did you mean {}?", folder.join(near).display()))
+    nearest_name(&wanted, &names).map(|near| format!("did you mean {}?", shown(&folder.join(near))))
 }

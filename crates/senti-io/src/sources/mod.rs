@@ -97,7 +97,7 @@ pub fn read(request: &Request) -> Result<Reading> {
         Some(source) => (source.read)(request),
         None => {
             let names: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
-            let error = Error::input(format!("there is no data source `{name}`"));
+            let error = Error::input(format!("there is no data source `{}`", printable(name)));
             Err(match nearest_name(name, &names) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint(format!("choose one of {}", names.join(", "))),
@@ -130,10 +130,16 @@ impl Reading {
             first,
             last,
             step,
+            week,
             ..
         } = &self.found;
+        let week = if week.is_empty() {
+            String::new()
+        } else {
+            format!(" ({week})")
+        };
         let mut parts = vec![
-            format!("read {rows} rows {first} … {last}, step {step}"),
+            format!("read {rows} rows {first} … {last}, step {step}{week}"),
             self.dialect.to_string(),
         ];
         let roles = self
@@ -159,7 +165,11 @@ impl Reading {
             .count();
         parts.extend(
             [
-                count(n_series, "more series", "more series"),
+                count(
+                    n_series,
+                    "more column as extra input",
+                    "more columns as extra inputs",
+                ),
                 count(
                     self.found.filled,
                     "missing row filled",
@@ -182,6 +192,28 @@ impl Reading {
         );
         parts.join(", ")
     }
+}
+
+/// A name or a cell for a sentence: control characters, which a terminal would obey, are written out (`\n`, `\u{1b}`).
+fn printable(text: &str) -> String {
+    if !text.contains(is_unprintable) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if is_unprintable(letter) {
+            out.extend(letter.escape_default());
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
+/// Control characters, line separators, and marks that turn the direction of writing.
+fn is_unprintable(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Drops series that only count the rows, as an index written with the table does.

@@ -14,7 +14,7 @@ use senti::table::{Dropped, Rows, infer_roles, plain_role};
 use senti::{Column, Error, Result, Table};
 
 use super::csv::{Cell, Clock, looks_like_time, number, order, shortened, time_rank};
-use super::{Dialect, Reading, Request, drop_row_numbers};
+use super::{Dialect, Reading, Request, drop_row_numbers, printable};
 
 const DAY: i64 = 86_400_000;
 
@@ -64,7 +64,7 @@ fn read_checked(file: File, request: &Request, origin: String) -> Result<Reading
         return Err(Error::data("the file has no rows").hint("give at least two rows"));
     }
     let names: Vec<String> = (0..schema.num_columns())
-        .map(|i| schema.column(i).path().string().replace('"', ""))
+        .map(|i| printable(&schema.column(i).path().string().replace('"', "")))
         .collect();
     let kinds: Vec<Kind> = (0..schema.num_columns())
         .map(|i| kind(&schema.column(i)))
@@ -104,7 +104,13 @@ fn read_checked(file: File, request: &Request, origin: String) -> Result<Reading
             }
         })
     })?;
-    let written = clock.finish(&mut time, &mut warnings);
+    let with_clock = time.iter().any(|time| time.rem_euclid(DAY) != 0);
+    let written = clock
+        .finish(&mut time, &mut warnings)
+        .map_err(|(row, refusal)| {
+            let place = format!("row {}, column `{}`", row + 1, names[i_time]);
+            Error::data(format!("{place}: the date is {}", refusal.reason)).hint(refusal.hint)
+        })?;
     let time_format = if is_typed {
         "typed".to_owned()
     } else {
@@ -157,6 +163,7 @@ fn read_checked(file: File, request: &Request, origin: String) -> Result<Reading
         compression: compression(&reader),
         time_column: names[i_time].clone(),
         time_format,
+        with_clock,
         order: order(&time).to_owned(),
         ..Dialect::default()
     };

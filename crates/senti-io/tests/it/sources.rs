@@ -740,3 +740,81 @@ fn what_was_found_has_its_public_names_in_json() {
         (&",".into(), &"gzip".into())
     );
 }
+
+#[test]
+fn thousands_or_fractions() {
+    let check = |text: &str, close: f64, said: &str| {
+        let reading = must(text);
+        assert_eq!(reading.table.close()[0], close, "{text}");
+        let warnings = &reading.found.warnings;
+        let is_said = warnings.iter().any(|warning| warning.contains(said));
+        assert!(is_said && warnings.len() == 1, "{warnings:?}");
+    };
+    let comma = "date;close\n2020-01-01;10,000\n2020-01-02;9,562\n2020-01-03;9,870\n";
+    check(comma, 10_000.0, "it was read as a sign of thousands: 10000");
+    check(
+        &comma.replace(',', "."),
+        10_000.0,
+        "a sign of thousands: 10000",
+    );
+    let point = comma.replace(',', ".").replace(';', ",");
+    check(&point, 10.0, "it was read as a decimal sign: 10.000");
+    // One cell of another shape decides.
+    let decided = must(&comma.replace("9,870", "9,87"));
+    assert_eq!(decided.table.close()[0], 10.0);
+    assert!(decided.found.warnings.is_empty());
+}
+
+#[test]
+fn columns_of_text_that_show_late() {
+    let mut text = "date,close,a,b,c\n".to_owned();
+    for day in 0..3000 {
+        let date = senti::calendar::format_time(day * 86_400_000, 86_400_000);
+        let words = if day == 2900 { "red,blue,1" } else { ",,2" };
+        text += &format!("{date},{},{words}\n", 100 + day % 7);
+    }
+    let reading = must(&text);
+    let dropped: Vec<&str> = reading
+        .found
+        .dropped
+        .iter()
+        .map(|dropped| dropped.column.as_str())
+        .collect();
+    assert_eq!(dropped.len(), 2, "{dropped:?}");
+    assert!(dropped.contains(&"a") && dropped.contains(&"b"));
+    assert_eq!(reading.table.column("c").unwrap().values[2900], 1.0);
+}
+
+#[test]
+fn many_columns_of_one_name() {
+    let row = |cell: &str| vec![cell; 20_000].join(",");
+    let text = format!(
+        "date,close,{}\n2024-01-01,1,{}\n2024-01-02,2,{}\n2024-01-03,3,{}\n",
+        row("x"),
+        row("1"),
+        row("2"),
+        row("4")
+    );
+    let reading = must(&text);
+    assert_eq!(reading.table.columns().len(), 20_001);
+    let said = |part: &str| {
+        reading
+            .found
+            .warnings
+            .iter()
+            .any(|warning| warning.contains(part))
+    };
+    assert!(said("`x.5`") && said("19994 more repeated column names"));
+}
+
+#[test]
+fn hours_are_no_dates() {
+    let reading = must(
+        "time,close\n2024-01-01T00:00:00Z,1\n2024-01-01T01:00:00Z,2\n2024-01-01T02:00:00Z,3\n",
+    );
+    assert!(
+        reading.summary().contains("ISO 8601 times in `time`"),
+        "{}",
+        reading.summary()
+    );
+}

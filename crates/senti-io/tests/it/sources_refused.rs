@@ -1,5 +1,7 @@
 //! What is refused: with the line, the column, the value, the reason and a hint.
 
+use std::io::Write;
+
 use senti::{Error, ErrorKind};
 
 use super::sources::{read_bytes, read_text};
@@ -327,5 +329,77 @@ fn a_quote_that_never_closes_does_not_swallow_the_file() {
     assert!(
         error.to_string().contains("line 2: a quote opens"),
         "{error}"
+    );
+}
+
+#[test]
+fn dates_that_a_spreadsheet_turned_in_part() {
+    // Days up to 12 as month/day, the others as day/month.
+    let mut text = "date,close\n".to_owned();
+    for month in 1..=6 {
+        for day in 1..=28 {
+            let (a, b) = if day <= 12 {
+                (month, day)
+            } else {
+                (day, month)
+            };
+            text += &format!("{a:02}/{b:02}/2020,{}\n", 100 + day);
+        }
+    }
+    check_refused(
+        &text,
+        &[
+            "line 3, column `date`",
+            "month/day/year",
+            "day/month/year",
+            "out of order",
+        ],
+    );
+}
+
+#[test]
+fn control_characters_are_written_out() {
+    let error = check_refused(
+        "date,close\n2024-01-01,1\n2024-01-02,2\u{1b}[31m\n2024-01-03,3\n",
+        &["line 3", "`2\\u{1b}[31m`"],
+    );
+    assert!(!error.to_string().contains(char::is_control), "{error}");
+    let error = check_refused(
+        "date,a\u{1b}[31m,\"b\nc\"\n2024-01-01,1,1\n2024-01-02,1,2\n",
+        &["`a\\u{1b}[31m`", "`b\\nc`"],
+    );
+    assert!(!error.to_string().contains(char::is_control), "{error}");
+}
+
+#[test]
+fn a_header_longer_than_what_is_looked_at() {
+    let names: Vec<String> = (0..40_000).map(|i| format!("column{i}")).collect();
+    let text = format!("date,close,{}\n2024-01-01,1\n", names.join(","));
+    check_refused(&text, &["the first line is longer than 262144 bytes"]);
+}
+
+#[test]
+fn something_behind_a_gzip_member() {
+    let mut file = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    file.write_all(b"date,close\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n")
+        .unwrap();
+    let mut file = file.finish().unwrap();
+    file.extend([0; 100_000]);
+    assert_eq!(read_bytes(&file, |_| {}).unwrap().found.rows, 3);
+    file.extend(b"more");
+    let error = refused(&file);
+    assert!(
+        error
+            .to_string()
+            .contains("something else follows behind the compressed data"),
+        "{error}"
+    );
+}
+
+#[test]
+fn thousands_without_quotes() {
+    check_refused(
+        "date,close\n2020-01-01,10,478\n2020-01-02,10,340\n2020-01-03,10,422\n",
+        &["line 2: 3 cells, but the header names 2 columns"],
     );
 }

@@ -17,6 +17,8 @@ pub struct Found {
     pub step_ms: i64,
     /// Whether every slot of the week is open, as for a coin.
     pub continuous: bool,
+    /// Which part of the week is open, as people say it (`weekdays only`); empty where every slot is.
+    pub week: String,
     /// Runs of missing rows.
     pub gaps: Vec<Gap>,
     /// Rows filled forward, all together.

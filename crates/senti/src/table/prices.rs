@@ -15,6 +15,10 @@ const SPIKE: f64 = 5.0;
 const WICK: f64 = 9.5;
 /// A lasting move of this factor in one step: other units, or a split.
 const JUMP: f64 = 20.0;
+/// A run of up to this many rows that jumps away by [`SPIKE`] and back is a slip as well.
+const RUN: usize = 10;
+/// No unit of money makes prices smaller or larger than these.
+const PRICES: std::ops::RangeInclusive<f64> = 1e-12..=1e15;
 /// Rows further apart than this many steps may differ by anything.
 const NEAR: i64 = 31;
 
@@ -54,13 +58,47 @@ pub(super) fn signs(columns: &[Column], place: &impl Fn(usize) -> String) -> Res
             _ => "a price above zero",
         };
         return Err(Error::data(format!(
-            "{}, column `{}`: {value} is not {wanted}",
+            "{}, column `{}`: {} is not {wanted}",
             place(row),
-            column.name
+            column.name,
+            plain(value)
         ))
         .hint("correct or delete the row; a price that is not known is written as an empty cell"));
     }
+    for column in columns.iter().filter(|column| column.role.is_price()) {
+        let absurd = |value: &f64| !value.is_nan() && !PRICES.contains(value);
+        if let Some(row) = column.values.iter().position(absurd) {
+            return Err(Error::data(format!(
+                "{}, column `{}`: {} is absurd as a price; it must lie between {:e} and {:e}",
+                place(row),
+                column.name,
+                plain(column.values[row]),
+                PRICES.start(),
+                PRICES.end()
+            ))
+            .hint("correct the row; if every row is like it, check the column and its unit"));
+        }
+    }
     Ok(())
+}
+
+/// A number for a sentence: not hundreds of digits.
+pub(super) fn plain(value: f64) -> String {
+    let size = value.abs();
+    if value.is_finite() && size != 0.0 && !(1e-9..1e15).contains(&size) {
+        format!("{value:e}")
+    } else {
+        value.to_string()
+    }
+}
+
+/// `3.1415`, or in scientific form.
+fn times(ratio: f64) -> String {
+    if (1e-3..1e9).contains(&ratio) {
+        format!("{ratio:.4}")
+    } else {
+        format!("{ratio:.3e}")
+    }
 }
 
 /// `low <= open, close <= high`, within rounding.
@@ -73,9 +111,9 @@ fn ranges(columns: &[Column], place: &impl Fn(usize) -> String) -> Result<Option
             "{}: `{}` is {}, below `{}`, which is {}",
             place(row),
             high.name,
-            high.values[row],
+            plain(high.values[row]),
             low.name,
-            low.values[row]
+            plain(low.values[row])
         ))
         .hint("the columns may be swapped, or the row damaged"));
     }
@@ -91,10 +129,12 @@ fn ranges(columns: &[Column], place: &impl Fn(usize) -> String) -> Result<Option
                 if outside > ROUNDING {
                     let side = if sign > 0.0 { "above" } else { "below" };
                     return Err(Error::data(format!(
-                        "{}: `{}` is {value}, {side} `{}`, which is {limit}",
+                        "{}: `{}` is {}, {side} `{}`, which is {}",
                         place(row),
                         inner.name,
-                        bound.name
+                        plain(*value),
+                        bound.name,
+                        plain(*limit)
                     ))
                     .hint(
                         "the columns may be swapped or adjusted differently, or the row damaged",
@@ -104,7 +144,16 @@ fn ranges(columns: &[Column], place: &impl Fn(usize) -> String) -> Result<Option
             }
         }
     }
-    Ok((n_outside > 0).then(|| format!("{n_outside} opening or closing prices lie outside [low, high] by less than 0.1 % (rounding)")))
+    Ok(match n_outside {
+        0 => None,
+        1 => Some(
+            "1 opening or closing price lies outside [low, high] by less than 0.1 % (rounding)"
+                .to_owned(),
+        ),
+        n => Some(format!(
+            "{n} opening or closing prices lie outside [low, high] by less than 0.1 % (rounding)"
+        )),
+    })
 }
 
 /// Slips and changes of unit.
@@ -137,27 +186,52 @@ fn jumps(
         if slip {
             let neighbour = before.or(after).unwrap_or(value);
             return Err(Error::data(format!(
-                "{}, column `{}`: {value} is {:.4} times its neighbour {neighbour}",
+                "{}, column `{}`: {} is {} times its neighbour {}",
                 place(row),
                 column.name,
-                value / neighbour
+                plain(value),
+                times(value / neighbour),
+                plain(neighbour)
             ))
             .hint("a decimal point or a digit may be missing, or a spreadsheet changed the number; correct or delete the row"));
         }
         let Some(before) = before else { continue };
+        if ratio(value, before) > SPIKE
+            && let Some(back) = (row + 1..n.min(row + 1 + RUN))
+                .take_while(|&back| near(back))
+                .find(|&back| ratio(close[back], close[back - 1]) > SPIKE)
+            && (close[back] > close[back - 1]) != (value > before)
+            && ratio(close[back], before) < SPIKE
+        {
+            return Err(Error::data(format!(
+                "{} to {}, column `{}`: {} and the rows up to there are about {} times what is before and behind them ({}, {})",
+                place(row),
+                place(back - 1),
+                column.name,
+                plain(value),
+                times(value / before),
+                plain(before),
+                plain(close[back])
+            ))
+            .hint("a decimal point or a digit may be missing, or the rows are in another unit; correct or delete them"));
+        }
         if ratio(value, before) > JUMP {
             return Err(Error::data(format!(
-                "{}, column `{}`: the price moves from {before} to {value} in one step and stays there",
+                "{}, column `{}`: the price moves from {} to {} in one step and stays there",
                 place(row),
-                column.name
+                column.name,
+                plain(before),
+                plain(value)
             ))
             .hint("the file may mix units (dollars and cents, thousands) or assets, or hold a split; bring all rows to one unit"));
         }
         if ratio(value, before) > SPIKE {
             warnings.push(format!(
-                "{}: `{}` moves from {before} to {value} in one step",
+                "{}: `{}` moves from {} to {} in one step",
                 place(row),
-                column.name
+                column.name,
+                plain(before),
+                plain(value)
             ));
         }
     }
@@ -171,12 +245,12 @@ fn jumps(
         };
         if let Some(row) = (0..n).find(far) {
             return Err(Error::data(format!(
-                "{}, column `{}`: {} is {:.4} times the close of {}",
+                "{}, column `{}`: {} is {} times the close of {}",
                 place(row),
                 other.name,
-                other.values[row],
-                other.values[row] / close[row],
-                close[row]
+                plain(other.values[row]),
+                times(other.values[row] / close[row]),
+                plain(close[row])
             ))
             .hint("a decimal point or a digit may be missing, or a spreadsheet changed the number; correct or delete the row"));
         }

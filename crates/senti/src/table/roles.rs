@@ -231,7 +231,10 @@ fn position(names: &[&str], wanted: &str) -> Result<usize> {
     if let [i] = same[..] {
         return Ok(i);
     }
-    let error = Error::input(format!("there is no numeric column `{wanted}`"));
+    let error = Error::input(format!(
+        "there is no numeric column `{}`",
+        wanted.escape_debug()
+    ));
     Err(match nearest_name(wanted, names) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint(format!("the numeric columns are {}", list(names))),

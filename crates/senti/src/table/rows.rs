@@ -91,9 +91,10 @@ pub(super) fn build(mut rows: Rows, options: &TableOptions) -> Result<(Table, Fo
     let n_more = warnings.len().saturating_sub(5);
     found.warnings.extend(warnings.into_iter().take(5));
     if n_more > 0 {
-        found
-            .warnings
-            .push(format!("{n_more} more moves like these"));
+        found.warnings.push(match n_more {
+            1 => "1 more move like these".to_owned(),
+            n => format!("{n} more moves like these"),
+        });
     }
     let close = rows
         .columns
@@ -111,6 +112,7 @@ pub(super) fn build(mut rows: Rows, options: &TableOptions) -> Result<(Table, Fo
     found.step = calendar.step_name();
     found.step_ms = calendar.step();
     found.continuous = calendar.is_continuous();
+    found.week = calendar.week_name().to_owned();
     let default_fill = if calendar.step() >= DAY {
         3
     } else {
@@ -254,10 +256,11 @@ fn drop_blank(rows: &mut Rows, found: &mut Found) -> Result<()> {
         );
     }
     if found.blank_dropped > 0 {
-        found.warnings.push(format!(
-            "{} rows have no `{}` and count as missing",
-            found.blank_dropped, close.name
-        ));
+        let (n, name) = (found.blank_dropped, &close.name);
+        found.warnings.push(match n {
+            1 => format!("1 row has no `{name}` and counts as missing"),
+            n => format!("{n} rows have no `{name}` and count as missing"),
+        });
         rows.keep(&keep);
     }
     Ok(())
@@ -277,7 +280,7 @@ fn drop_duplicates(rows: &mut Rows, found: &mut Found) -> Result<()> {
                     if value.is_nan() {
                         "blank".to_owned()
                     } else {
-                        value.to_string()
+                        prices::plain(value)
                     }
                 };
                 let (first, second) = (rows.place(row - 1), rows.place(row));
@@ -305,7 +308,8 @@ fn drop_duplicates(rows: &mut Rows, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-/// The candle that is still open is left out. A calendar ahead of UTC may have two of them, more are an error of the dates.
+/// The candle that is still open is left out. A calendar ahead of UTC may have two of them, so that one begins up to one step after
+/// now; anything later is an error of the dates.
 fn drop_unfinished(
     rows: &mut Rows,
     calendar: &Calendar,
@@ -317,20 +321,42 @@ fn drop_unfinished(
         .time
         .partition_point(|time| time.saturating_add(calendar.step()) <= now);
     found.unfinished_dropped = rows.time.len() - n_closed;
-    if found.unfinished_dropped > 2 || n_closed == 0 {
+    let n_possible = rows
+        .time
+        .partition_point(|time| *time <= now.saturating_add(calendar.step()));
+    if n_possible < rows.time.len() {
+        let others = match rows.time.len() - n_possible - 1 {
+            0 => String::new(),
+            1 => ", as does 1 more row".to_owned(),
+            n => format!(", as do {n} more rows"),
+        };
         return Err(Error::data(format!(
-            "{}: the time {} lies in the future, as do {} more rows",
-            rows.place(n_closed),
-            calendar.format(rows.time[n_closed]),
-            found.unfinished_dropped - 1
+            "{}: the time {} lies in the future{others}; it is now {}",
+            rows.place(n_possible),
+            calendar.format(rows.time[n_possible]),
+            format_time(now - now.rem_euclid(1000), 1),
         ))
         .hint("check the order of day and month, and this machine's clock"));
     }
+    if n_closed == 0 {
+        return Err(Error::data(format!(
+            "no candle is closed yet: the first one, of {}, ends later than now",
+            calendar.format(rows.time[0])
+        ))
+        .hint("give at least two closed candles"));
+    }
     if found.unfinished_dropped > 0 {
-        let first = calendar.format(rows.time[n_closed]);
-        found.warnings.push(format!(
-            "the candle of {first} is not closed yet and was left out"
-        ));
+        let names: Vec<String> = rows.time[n_closed..]
+            .iter()
+            .map(|time| calendar.format(*time))
+            .collect();
+        found.warnings.push(match &names[..] {
+            [only] => format!("the candle of {only} is not closed yet and was left out"),
+            names => format!(
+                "the candles of {} are not closed yet and were left out",
+                names.join(" and ")
+            ),
+        });
         rows.each(
             |time| time.truncate(n_closed),
             |line| line.truncate(n_closed),
@@ -380,10 +406,11 @@ fn fill_prices(rows: &mut Rows, found: &mut Found) {
         }
         rows.columns[i].values = values;
         if n_blank > 0 {
-            found.warnings.push(format!(
-                "{n_blank} blank cells of `{}` were set to the close of their row",
-                rows.columns[i].name
-            ));
+            let name = &rows.columns[i].name;
+            found.warnings.push(match n_blank {
+                1 => format!("1 blank cell of `{name}` was set to the close of its row"),
+                n => format!("{n} blank cells of `{name}` were set to the close of their row"),
+            });
         }
     }
 }

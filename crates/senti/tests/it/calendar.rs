@@ -27,6 +27,7 @@ fn a_coin_is_open_every_day() {
     let times: Vec<i64> = (0..100).map(|i| time("2024-01-01") + i * DAY).collect();
     let calendar = Calendar::detect(&times).unwrap();
     assert!(calendar.is_continuous());
+    assert_eq!(calendar.week_name(), "");
     assert_eq!(calendar.next(time("2024-03-08")), time("2024-03-09"));
     assert_eq!(
         calendar.missing_between(time("2024-03-01"), time("2024-03-05")),
@@ -39,6 +40,7 @@ fn a_stock_is_closed_at_weekends_and_holidays_count_as_missing() {
     let times = weekdays("2024-01-01", 200, &["2024-01-15", "2024-02-19"]);
     let calendar = Calendar::detect(&times).unwrap();
     assert!(!calendar.is_continuous());
+    assert_eq!(calendar.week_name(), "weekdays only");
     // 2024-03-08 is a Friday.
     assert_eq!(
         calendar.format(calendar.next(time("2024-03-08"))),

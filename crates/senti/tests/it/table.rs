@@ -234,7 +234,70 @@ fn unfinished_candles_and_the_future() {
         ),
         (3, 1, "1970-01-03")
     );
-    check_refused(until(DAY), "line 3: the time 1970-01-02 lies in the future");
+    // Two candles may be open at once, the later beginning at most one step from now; a third lies in the future.
+    let (_, found) = until(2 * DAY).unwrap();
+    assert_eq!(
+        found.warnings,
+        ["the candles of 1970-01-03 and 1970-01-04 are not closed yet and were left out"]
+    );
+    check_refused(
+        until(2 * DAY - 1),
+        "line 5: the time 1970-01-04 lies in the future; it is now 1970-01-02T23:59:59Z",
+    );
+    check_refused(
+        until(DAY - 1),
+        "line 4: the time 1970-01-03 lies in the future, as does 1 more row",
+    );
+    let far = Table::from_rows(
+        closes(&[(0, 1.0), (DAY, 2.0), (2 * DAY, 3.0), (1000 * DAY, 4.0)]),
+        &TableOptions {
+            now: Some(3 * DAY),
+            ..TableOptions::default()
+        },
+    );
+    check_refused(far, "line 5: the time 1972-09-27 lies in the future");
+    let today = Table::from_rows(
+        closes(&[(2 * DAY, 1.0), (3 * DAY, 2.0)]),
+        &TableOptions {
+            now: Some(2 * DAY + 1),
+            ..TableOptions::default()
+        },
+    );
+    check_refused(
+        today,
+        "no candle is closed yet: the first one, of 1970-01-03,",
+    );
+}
+
+#[test]
+fn absurd_prices() {
+    let rows = |value: f64| -> Vec<(i64, f64)> { (0..5).map(|day| (day, value)).collect() };
+    check_refused(
+        days(&rows(1e300)),
+        "line 2, column `close`: 1e300 is absurd",
+    );
+    check_refused(days(&rows(1e-300)), "1e-300 is absurd as a price");
+    assert!(days(&rows(1e-8)).is_ok());
+    assert!(days(&rows(1e14)).is_ok());
+}
+
+#[test]
+fn a_run_of_slips() {
+    let rows = |n: i64, factor: f64| -> Vec<(i64, f64)> {
+        let price = |day: i64| 100.0 + day as f64;
+        (0..40)
+            .map(|day| match day {
+                day if (10..10 + n).contains(&day) => (day, price(day) * factor),
+                day => (day, price(day)),
+            })
+            .collect()
+    };
+    check_refused(
+        days(&rows(3, 0.1)),
+        "line 12 to line 14, column `close`: 11 and the rows up to there are about 0.1009 times",
+    );
+    check_refused(days(&rows(10, 10.0)), "line 12 to line 21");
+    assert_eq!(days(&rows(20, 10.0)).unwrap().1.warnings.len(), 2);
 }
 
 #[test]
@@ -318,7 +381,7 @@ fn candles_must_hold_their_prices() {
     // Publishers round: 0.05 % outside is counted, not refused.
     let (_, found) = candle(100.0, 102.0, 98.0, 102.05).unwrap();
     assert!(
-        found.warnings[0].starts_with("1 opening or closing prices lie outside"),
+        found.warnings[0].starts_with("1 opening or closing price lies outside"),
         "{:?}",
         found.warnings
     );
@@ -358,6 +421,7 @@ fn holidays_of_a_stock_are_filled_and_weekends_are_not() {
     let n_rows = rows.len();
     let (table, found) = Table::from_rows(closes(&rows), &TableOptions::default()).unwrap();
     assert!(!found.continuous);
+    assert_eq!(found.week, "weekdays only");
     assert_eq!(
         (found.rows, found.filled, table.n_rows()),
         (n_rows, 1, n_rows + 1)

@@ -2,12 +2,18 @@
 //!
 //! In come the header lines and some rows; out comes one name a column, no two alike.
 
+use std::collections::{HashMap, HashSet};
+
 use senti::{Error, Result};
 
 use super::layout::decimal;
 use super::number::{Cell, number};
 use super::records::Record;
 use super::time::{looks_like_date, looks_like_time, looks_like_time_of_day};
+use crate::sources::printable;
+
+/// Repeated names that are told one by one.
+const TOLD: usize = 5;
 
 /// One name a column out of one or several header lines; lines that say the same for every column say nothing.
 pub(super) fn join_header(header: &[Record], n: usize, data: &[Record]) -> Vec<String> {
@@ -51,11 +57,8 @@ pub(super) fn join_header(header: &[Record], n: usize, data: &[Record]) -> Vec<S
 }
 
 fn clean(name: &str) -> String {
-    name.trim()
-        .trim_start_matches('#')
-        .trim()
-        .trim_matches('"')
-        .to_owned()
+    let name = name.trim().trim_start_matches('#').trim();
+    printable(name.trim_matches('"'))
 }
 
 /// Names for files without a header, by the number of cells and by which one is the highest.
@@ -139,6 +142,9 @@ pub(super) fn names_by_shape(data: &[Record], n: usize) -> Result<Vec<String>> {
 /// Blank names are numbered, repeated ones told apart as pandas does.
 pub(super) fn unique(names: Vec<String>, warnings: &mut Vec<String>) -> Vec<String> {
     let mut out: Vec<String> = Vec::with_capacity(names.len());
+    let mut taken = HashSet::new();
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    let mut n_repeated = 0;
     for (i, name) in names.into_iter().enumerate() {
         let name = if name.is_empty() {
             format!("column {}", i + 1)
@@ -146,17 +152,29 @@ pub(super) fn unique(names: Vec<String>, warnings: &mut Vec<String>) -> Vec<Stri
             name
         };
         let mut free = name.clone();
-        let mut n = 0;
-        while out.contains(&free) {
-            n += 1;
-            free = format!("{name}.{n}");
+        if taken.contains(&free) {
+            let n = counts.entry(name.clone()).or_default();
+            while taken.contains(&free) {
+                *n += 1;
+                free = format!("{name}.{n}");
+            }
+            n_repeated += 1;
+            if n_repeated <= TOLD {
+                warnings.push(format!(
+                    "column {} is named `{name}` as one before it is, and was named `{free}`",
+                    i + 1
+                ));
+            }
         }
-        if n > 0 {
-            warnings.push(format!(
-                "two columns are named `{name}`; the second is `{free}`"
-            ));
-        }
+        taken.insert(free.clone());
         out.push(free);
+    }
+    if n_repeated > TOLD {
+        let n = n_repeated - TOLD;
+        warnings.push(format!(
+            "{n} more repeated column {} numbered in the same way",
+            if n == 1 { "name was" } else { "names were" }
+        ));
     }
     out
 }

@@ -2,14 +2,16 @@
 //!
 //! In come the first bytes of a text; out goes a [`Layout`]. Decided once, from the head; the rows are then held to it.
 
+use std::collections::HashSet;
 use std::io::Cursor;
 
 use senti::table::{Dropped, plain_role};
-use senti::{Error, Result};
+use senti::{Error, Result, Role};
 
 use super::header::{join_header, names_by_shape, unique};
 use super::number::{Cell, Hint, hint, number};
 use super::records::{Record, Records};
+use super::shortened;
 use super::time::{looks_like_date, looks_like_time, looks_like_time_of_day};
 
 /// Records of the head that are looked at.
@@ -42,6 +44,13 @@ pub(super) struct Layout {
 
 /// Looks at the head of a text.
 pub(super) fn find(head: &[u8], is_whole: bool) -> Result<Layout> {
+    if !is_whole && memchr::memchr2(b'\n', b'\r', head).is_none() {
+        return Err(Error::data(format!(
+            "the first line is longer than {} bytes, which is all that is looked at to find the columns",
+            head.len()
+        ))
+        .hint("leave out columns that are not needed, or check that the file is a table with lines"));
+    }
     let delimiter = delimiter(head, is_whole)?;
     let mut records = sample(head, is_whole, delimiter)?;
     let n_before = records.len();
@@ -74,6 +83,13 @@ pub(super) fn find(head: &[u8], is_whole: bool) -> Result<Layout> {
     if data.is_empty() {
         let what = match header.len() {
             0 => "the file holds no table",
+            _ if !is_whole => {
+                return Err(Error::data(format!(
+                    "the header and the first row are longer than {} bytes together, which is all that is looked at for them",
+                    head.len()
+                ))
+                .hint("leave out columns that are not needed"));
+            }
             1 => "the file has a header and no rows",
             // Nothing in it looks like a time or a number: let the first row say what is wrong.
             _ => {
@@ -126,8 +142,98 @@ pub(super) fn find(head: &[u8], is_whole: bool) -> Result<Layout> {
         warnings,
     };
     times(&mut layout, &data)?;
+    // A header that names its times, over rows of one cell more, leaves out no index: the rows have a comma too many.
+    let is_short = header.last().is_some_and(|record| record.len() + 1 == n);
+    let names_time = |name: &String| {
+        matches!(
+            name.to_lowercase().as_str(),
+            "date" | "datetime" | "time" | "timestamp"
+        )
+    };
+    if is_short
+        && layout.time == 0
+        && layout.names[0] == "column 1"
+        && layout.names.get(1).is_some_and(names_time)
+    {
+        return Err(Error::data(format!(
+            "line {}: {n} cells, but the header names {} columns, of which `{}` is the first",
+            data[0].line,
+            n - 1,
+            layout.names[1]
+        ))
+        .hint(
+            "a number with a comma in it must be quoted, or the cells separated by something else",
+        ));
+    }
     numbers(&mut layout, &data);
+    thousands_or_fraction(&mut layout, &data);
     Ok(layout)
+}
+
+/// Where every price is one to three digits, a separator and three digits, and nothing else tells what the separator is: thousands,
+/// unless it is the point of a file separated by commas. Prices with just three decimals are rare; either way it is said.
+fn thousands_or_fraction(layout: &mut Layout, data: &[Record]) {
+    let is_price = |i: &usize| plain_role(&layout.names[*i]).is_some_and(Role::is_price);
+    let mut prices: Vec<usize> = layout.numbers.iter().copied().filter(is_price).collect();
+    if prices.is_empty() {
+        prices.clone_from(&layout.numbers);
+    }
+    let mut found: Option<(char, &str)> = None;
+    for record in data {
+        for cell in record.cells() {
+            // Another separator, or a cell of another shape, has told which sign it is.
+            let is_told = match hint(cell) {
+                _ if looks_like_time(cell) => false,
+                Hint::Point | Hint::Comma => true,
+                Hint::EitherComma => found.is_some_and(|(sign, _)| sign != ','),
+                Hint::EitherPoint => found.is_some_and(|(sign, _)| sign != '.'),
+                Hint::Nothing => false,
+            };
+            if is_told && !matches!(number(cell, layout.decimal), Cell::Bad(_)) {
+                return;
+            }
+        }
+        for &i in &prices {
+            let cell = record.get(i);
+            match grouped(cell) {
+                Some(sign) if found.is_none_or(|(other, _)| other == sign) => {
+                    found.get_or_insert((sign, cell));
+                }
+                None if cell.is_empty() => {}
+                _ => return,
+            }
+        }
+    }
+    let Some((sign, example)) = found else { return };
+    let is_fraction = sign == '.' && layout.delimiter == b',';
+    let value = if is_fraction {
+        layout.decimal = b'.';
+        example.to_owned()
+    } else {
+        layout.decimal = if sign == '.' { b',' } else { b'.' };
+        example.replace(sign, "")
+    };
+    let (given, other) = if is_fraction {
+        ("a decimal sign", "a sign of thousands")
+    } else {
+        ("a sign of thousands", "a decimal sign")
+    };
+    layout.warnings.push(format!(
+        "nothing in the file tells whether the `{sign}` of prices such as `{example}` is {given} or {other}; it was read as {given}: {value}"
+    ));
+}
+
+/// The separator of a number such as `10,000` or `9.562`.
+fn grouped(cell: &str) -> Option<char> {
+    let at = cell.find([',', '.'])?;
+    let (whole, rest) = (&cell[..at], &cell[at + 1..]);
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = (1..=3).contains(&whole.len())
+        && !whole.starts_with('0')
+        && rest.len() == 3
+        && is_digits(whole)
+        && is_digits(rest);
+    fits.then(|| cell[at..].chars().next()).flatten()
 }
 
 /// A line that is a comment: it begins with `#`, but is no `#####` or `#REF!`.
@@ -203,7 +309,7 @@ fn delimiter(head: &[u8], is_whole: bool) -> Result<u8> {
                 .split(|byte| matches!(byte, b'\n' | b'\r'))
                 .next()
                 .unwrap_or_default();
-            let start: String = String::from_utf8_lossy(line).chars().take(40).collect();
+            let start = shortened(&String::from_utf8_lossy(line));
             Err(
                 Error::data(format!("the file has one column; it begins with `{start}`")).hint(
                     "a table needs times and prices, separated by a comma, semicolon, tab or bar",
@@ -421,12 +527,14 @@ fn times(layout: &mut Layout, data: &[Record]) -> Result<()> {
 
 /// Finds the columns of numbers; the others are named.
 fn numbers(layout: &mut Layout, data: &[Record]) {
+    let of_times: HashSet<String> = layout
+        .dropped
+        .iter()
+        .map(|dropped| dropped.column.clone())
+        .collect();
     for i in 0..layout.names.len() {
         let name = &layout.names[i];
-        if i == layout.time
-            || Some(i) == layout.time_of_day
-            || layout.dropped.iter().any(|dropped| dropped.column == *name)
-        {
+        if i == layout.time || Some(i) == layout.time_of_day || of_times.contains(name) {
             continue;
         }
         let (mut n_numbers, mut n_filled) = (0, 0);
@@ -444,7 +552,7 @@ fn numbers(layout: &mut Layout, data: &[Record]) {
             }
         }
         if n_filled > 0 && n_numbers * 2 < n_filled && plain_role(name).is_none() {
-            let example: String = example.chars().take(30).collect();
+            let example = shortened(example);
             layout
                 .dropped
                 .push(Dropped::new(name, format!("not numbers (`{example}`)")));

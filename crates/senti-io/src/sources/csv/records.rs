@@ -148,7 +148,8 @@ impl<R: Read> Records<R> {
                 return Err(Error::data(format!(
                     "line {} is longer than {LONGEST} bytes: this is no table",
                     self.line
-                )));
+                ))
+                .hint("the line ends may be missing, or the file damaged; look at that line"));
             }
             from = from.max(text.len());
             self.fill()?;

@@ -103,11 +103,18 @@ impl Clock {
         Ok(())
     }
 
-    /// Settles what single rows cannot, and moves times to UTC.
-    pub fn finish(self, times: &mut [i64], warnings: &mut Vec<String>) -> String {
+    /// Settles what single rows cannot, and moves times to UTC. A refusal comes with the first row it is about.
+    pub fn finish(
+        self,
+        times: &mut [i64],
+        warnings: &mut Vec<String>,
+    ) -> Result<String, (usize, Refusal)> {
         let Some(mut kind) = self.kind else {
-            return String::new();
+            return Ok(String::new());
         };
+        if matches!(kind, Kind::DayFirst | Kind::MonthFirst) && self.decided.is_some() {
+            not_turned_in_part(kind, times)?;
+        }
         if matches!(kind, Kind::DayFirst | Kind::MonthFirst)
             && self.decided.is_none()
             && self.is_ambiguous
@@ -150,8 +157,55 @@ impl Clock {
                 .zip(&self.zones)
                 .for_each(|(time, zone)| *time -= i64::from(*zone) * MINUTE);
         }
-        kind.name().to_owned()
+        Ok(kind.name().to_owned())
     }
+}
+
+/// Refuses dates that a spreadsheet turned where it could: those up to the 12th are in the other order than the rest, which shows
+/// in rows that jump to and fro and no longer do when just these dates are turned back.
+fn not_turned_in_part(kind: Kind, times: &[i64]) -> Result<(), (usize, Refusal)> {
+    let back = || times.iter().map(|&time| turned(time));
+    let (n_given, n_back) = (n_disordered(times.iter().copied()), n_disordered(back()));
+    if n_given == 0
+        || n_back * 4 > n_given
+        || regularity(back()) <= regularity(times.iter().copied())
+    {
+        return Ok(());
+    }
+    let row = times
+        .iter()
+        .position(|&time| turned(time) != time)
+        .unwrap_or(0);
+    let other = if kind == Kind::DayFirst {
+        Kind::MonthFirst
+    } else {
+        Kind::DayFirst
+    };
+    let reason = format!(
+        "in the order {}, but later dates are {}: as written {n_given} dates are out of order, with the days up to 12 turned {}",
+        other.name(),
+        kind.name(),
+        if n_back == 0 {
+            "none".to_owned()
+        } else {
+            n_back.to_string()
+        },
+    );
+    let hint = "a spreadsheet turned day and month of the dates it could; export the file again from its source, with year-month-day dates";
+    refuse(reason, hint).map_err(|refusal| (row, refusal))
+}
+
+/// Steps against the usual direction.
+fn n_disordered(times: impl Iterator<Item = i64>) -> usize {
+    let (mut n_rises, mut n_falls) = (0, 0);
+    let mut before = None;
+    for time in times {
+        if let Some(before) = before.replace(time) {
+            n_rises += usize::from(time > before);
+            n_falls += usize::from(time < before);
+        }
+    }
+    n_rises.min(n_falls)
 }
 
 /// Whether a cell reads as a time at all, for choosing the time column; a unix time must lie between 2000 and 2100 to look like one.
