@@ -230,6 +230,6 @@ fn reading(results: &Results<'_>, bands: bool) -> String {
             "Bands as the model claims; on the test part the 90 % band held {} % of prices. The dashed line is the last close.",
             grouped(100.0 * share, 0)
         ),
-        None => "Bands as the model claims, which tells nothing of how far they hold; the dashed line is the last close.".into(),
+        None => "Bands as the model claims; how far they hold was not measured here. The dashed line is the last close.".into(),
     }
 }

@@ -83,7 +83,8 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
     let (y, kind) = if lowest > 0.0 && highest > 10.0 * lowest {
         (Axis::logarithmic(losses, ""), ", logarithmic")
     } else {
-        (Axis::linear(losses, 0.07, 6, ""), "")
+        // With room below the lowest point for its label.
+        (Axis::linear(losses, 0.1, 6, ""), "")
     };
     let room = Room {
         left: 24.0,
@@ -114,14 +115,14 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
         panel.level(&mut scene, loss, start);
     }
 
+    let mut drops = Vec::new();
     let mut free = f64::NEG_INFINITY;
     for pair in history.windows(2) {
         if pair[1].learning_rate < pair[0].learning_rate {
             let x = panel.x_of(pair[1].epoch as f64 - 0.5);
-            scene.line(
-                &[(x, panel.frame.top), (x, panel.frame.bottom)],
-                Stroke::new(paint::ORANGE, 1.2).dashed(),
-            );
+            let drop = vec![(x, panel.frame.top), (x, panel.frame.bottom)];
+            scene.line(&drop, Stroke::new(paint::ORANGE, 1.2).dashed());
+            drops.push(drop);
             let text = rate(pair[1].learning_rate);
             let width = font::width(Weight::Regular, &text, SMALL);
             if x > free {
@@ -163,6 +164,7 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
             let y = panel.y_of(loss);
             lines.push(vec![(panel.frame.left, y), (panel.frame.right, y)]);
         }
+        lines.extend(drops);
         kept(&mut scene, panel.frame, at, &text, &lines);
     }
     Some(scene)
@@ -193,7 +195,9 @@ fn kept(scene: &mut Scene, frame: Room, (x, y): Point, text: &str, lines: &[Vec<
             (low.0 - 2.0..=high.0 + 2.0).contains(x) && (low.1 - 2.0..=high.1 + 2.0).contains(y)
         };
         let crossed = lines.iter().flat_map(|line| between(line));
-        crossed.filter(inside).count()
+        // A point hidden is worse than a line crossed.
+        let hidden = lines.iter().flatten().filter(|point| inside(point)).count();
+        crossed.filter(inside).count() + 20 * hidden
     };
     // Below the dot and above it, near and farther; in its middle or to one side. The labels of the learning rate are at the top.
     let lefts = [x - width / 2.0, x - 8.0, x + 8.0 - width];
