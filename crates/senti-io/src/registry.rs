@@ -17,7 +17,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use senti::artifact::{Artifact, FORMAT, Manifest};
+use senti::artifact::{Artifact, FORMAT, Manifest, Tensor};
 use senti::table::Time;
 use senti::{Error, Result};
 use serde::Serialize;
@@ -135,6 +135,10 @@ impl Registry {
     pub fn save(&self, artifact: &Artifact, model_type: &str, created: Time) -> Result<Entry> {
         let name = self.name(model_type)?;
         let manifest = manifest_bytes(&artifact.manifest)?;
+        weights::check_finite(&artifact.tensors).map_err(|why| {
+            Error::data(format!("the model cannot be kept: {why}"))
+                .hint("lower `--learning_rate`, or look for absurd values in the data")
+        })?;
         let tensors = weights::to_bytes(&artifact.tensors)?;
         let sums = format!(
             "{}  {ARTIFACT}\n{}  {WEIGHTS}\n",
@@ -186,13 +190,7 @@ impl Registry {
         let entry = self.find(model_type, version)?;
         let sums = Sums::read(&entry.path)?;
         let manifest = read_manifest(&entry.path, &sums)?;
-        let bytes = sums.checked(&entry.path, WEIGHTS)?;
-        let tensors = weights::from_bytes(&bytes).map_err(|why| {
-            damaged(
-                &entry.path.join(WEIGHTS),
-                &format!("is not readable: {why}"),
-            )
-        })?;
+        let tensors = read_weights(&entry.path, &sums.checked(&entry.path, WEIGHTS)?)?;
         Ok((entry, Artifact { manifest, tensors }))
     }
 
@@ -218,6 +216,9 @@ impl Registry {
         let mut files = Vec::new();
         for name in [ARTIFACT, WEIGHTS] {
             let bytes = sums.checked(&entry.path, name)?;
+            if name == WEIGHTS {
+                read_weights(&entry.path, &bytes)?;
+            }
             files.push(FileRecord {
                 name: name.into(),
                 bytes: bytes.len() as u64,
@@ -415,6 +416,13 @@ fn read_manifest(folder: &Path, sums: &Sums) -> Result<Manifest> {
     }
     serde_json::from_slice(&bytes)
         .map_err(|cause| damaged(&path, "is not an artifact").because(cause))
+}
+
+/// A checksum tells that nothing was altered since, not that the values make sense: that is looked at here.
+fn read_weights(folder: &Path, bytes: &[u8]) -> Result<Vec<Tensor>> {
+    weights::from_bytes(bytes)
+        .and_then(|tensors| weights::check_finite(&tensors).map(|()| tensors))
+        .map_err(|why| damaged(&folder.join(WEIGHTS), &format!("cannot be used: {why}")))
 }
 
 /// The manifest as it is kept. It is read back once, so that nothing is registered that could not be loaded (JSON has no NaN).

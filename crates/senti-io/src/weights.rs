@@ -96,3 +96,26 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Tensor>, String> {
         })
         .collect()
 }
+
+/// Refuses tensors with numbers that are infinite or none at all, by name. For models; a checkpoint keeps whatever a training had.
+pub fn check_finite(tensors: &[Tensor]) -> Result<(), String> {
+    for tensor in tensors {
+        let found = match &tensor.values {
+            Values::F32(values) => values
+                .iter()
+                .position(|value| !value.is_finite())
+                .map(|at| (at, f64::from(values[at]))),
+            Values::F64(values) => values
+                .iter()
+                .position(|value| !value.is_finite())
+                .map(|at| (at, values[at])),
+        };
+        if let Some((at, value)) = found {
+            return Err(format!(
+                "value {at} of tensor `{}` is {value}, wanted a finite number",
+                tensor.name
+            ));
+        }
+    }
+    Ok(())
+}

@@ -66,32 +66,32 @@ impl Axis {
         }
     }
 
-    /// Whole numbers (steps, epochs), with half a one on both sides.
+    /// Whole numbers (steps, epochs), with half a one on both sides and ticks at equal distances.
     pub fn counts(low: usize, high: usize, wanted: usize) -> Self {
-        let (low, high) = (low as f64, high as f64);
-        let air = ((high - low) * 0.02).clamp(0.5, f64::MAX);
-        let mut axis = Self::between(low - air, high + air, wanted, "");
-        axis.ticks
-            .retain(|tick| tick.value.fract() == 0.0 && tick.value >= low && tick.value <= high);
-        for tick in &mut axis.ticks {
-            tick.label = grouped(tick.value, 0);
-        }
-        // Counting starts at 1, not at 0.
-        if !axis.ticks.iter().any(|tick| tick.value == low) {
-            let crowded =
-                |tick: &Tick| axis.place(tick.value) - axis.place(low) < 0.4 / wanted as f64;
-            let first = Tick {
-                value: low,
-                label: grouped(low, 0),
+        let (first, last) = (low as f64, high as f64);
+        let air = ((last - first) * 0.02).clamp(0.5, f64::MAX);
+        let every = whole_step((last - first) / wanted.max(1) as f64);
+        let mut ticks: Vec<_> = multiples(first, last, every)
+            .filter(|value| (first..=last).contains(value))
+            .map(|value| Tick {
+                value,
+                label: grouped(value, 0),
                 below: None,
-            };
-            let keep = axis.ticks.first().is_none_or(|tick| !crowded(tick));
-            if !keep {
-                axis.ticks.remove(0);
-            }
-            axis.ticks.insert(0, first);
+            })
+            .collect();
+        if ticks.is_empty() {
+            ticks.push(Tick {
+                value: first,
+                label: grouped(first, 0),
+                below: None,
+            });
         }
-        axis
+        Self {
+            low: first - air,
+            high: last + air,
+            log: false,
+            ticks,
+        }
     }
 
     /// A logarithmic range around positive data, with ticks at 1, 2 and 5 of each power of ten (at powers alone when there are many).
@@ -154,6 +154,16 @@ fn ends(data: impl IntoIterator<Item = f64>) -> (f64, f64) {
 fn round_step(rough: f64) -> f64 {
     let power = 10f64.powf(rough.log10().floor());
     let mark = [1.0, 2.0, 2.5, 5.0, 10.0]
+        .into_iter()
+        .find(|mark| mark * power >= rough * 0.9)
+        .unwrap_or(10.0);
+    mark * power
+}
+
+/// The next of 1, 2, 5 times a power of ten that is a whole number.
+fn whole_step(rough: f64) -> f64 {
+    let power = 10f64.powf(rough.max(1.0).log10().floor());
+    let mark = [1.0, 2.0, 5.0, 10.0]
         .into_iter()
         .find(|mark| mark * power >= rough * 0.9)
         .unwrap_or(10.0);
@@ -363,18 +373,32 @@ mod tests {
     }
 
     #[test]
-    fn counting_starts_at_the_first() {
-        assert_eq!(
-            labels(&Axis::counts(1, 30, 6)),
-            ["1", "5", "10", "15", "20", "25", "30"]
+    fn counts_are_regular() {
+        let check = |low, high, wanted, ticks: &[&str]| {
+            assert_eq!(labels(&Axis::counts(low, high, wanted)), ticks);
+        };
+        check(1, 30, 6, &["5", "10", "15", "20", "25", "30"]);
+        check(0, 12, 10, &["0", "2", "4", "6", "8", "10", "12"]);
+        check(1, 1, 6, &["1"]);
+        check(1, 4, 6, &["1", "2", "3", "4"]);
+        check(1, 5, 2, &["2", "4"]);
+        check(1, 12, 5, &["2", "4", "6", "8", "10", "12"]);
+        check(
+            1,
+            10_000,
+            6,
+            &["2,000", "4,000", "6,000", "8,000", "10,000"],
         );
-        assert_eq!(labels(&Axis::counts(1, 1, 6)), ["1"]);
-        assert_eq!(labels(&Axis::counts(1, 4, 6)), ["1", "2", "3", "4"]);
-        let many = Axis::counts(1, 10_000, 6);
-        assert_eq!(
-            labels(&many),
-            ["1", "2,000", "4,000", "6,000", "8,000", "10,000"]
-        );
+        for high in 1..200 {
+            for wanted in [5, 7, 10] {
+                let ticks = Axis::counts(1, high, wanted).ticks;
+                assert!(ticks.len() <= wanted + 3, "{high} {wanted}");
+                assert!(ticks.len() > 1 || high == 1, "{high} {wanted}");
+                assert!(ticks.iter().all(|tick| tick.value.fract() == 0.0));
+                let gap = |pair: &[Tick]| pair[1].value - pair[0].value;
+                assert!(ticks.windows(2).all(|pair| gap(pair) == gap(&ticks[..2])));
+            }
+        }
     }
 
     #[test]

@@ -45,12 +45,15 @@ fn series(steps: &[Step], name: &str) -> Vec<Point> {
         .collect()
 }
 
-fn draw_series(scene: &mut Scene, panel: &Panel, points: &[Point], color: Color) {
+/// Draws a series; `above` of them follow, and a lone step stays visible under theirs.
+fn draw_series(scene: &mut Scene, panel: &Panel, points: &[Point], color: Color, above: usize) {
     let places = panel.places(points);
     scene.line(&places, Stroke::new(color, 2.0));
     // Single steps are marked where there is room for it.
-    if points.len() <= 60 {
-        scene.dots(places, 2.8, color, 1.0);
+    match points.len() {
+        1 => scene.dots(places, 4.0 + 2.5 * above as f64, color, 1.0),
+        0..=60 => scene.dots(places, 2.8, color, 1.0),
+        _ => {}
     }
 }
 
@@ -91,8 +94,8 @@ fn ratios(scene: &mut Scene, top: f64, model: &[Step], naive: &[Step]) {
         "error of the model / error of the naive forecast",
     );
     panel.level(scene, 1.0, Stroke::new(paint::ORANGE, 1.6).dashed());
-    for (_, color, points) in &shown {
-        draw_series(scene, &panel, points, *color);
+    for (index, (_, color, points)) in shown.iter().enumerate() {
+        draw_series(scene, &panel, points, *color, shown.len() - 1 - index);
     }
     let mut rows: Vec<_> = shown
         .iter()
@@ -152,9 +155,9 @@ fn coverage(scene: &mut Scene, top: f64, model: &[Step]) {
         "windows whose price fell into the interval",
     );
     let mut baselines = Vec::new();
-    for (nominal, color, points) in &shown {
+    for (index, (nominal, color, points)) in shown.iter().enumerate() {
         panel.level(scene, *nominal, Stroke::new(*color, 1.2).dashed());
-        draw_series(scene, &panel, points, *color);
+        draw_series(scene, &panel, points, *color, shown.len() - 1 - index);
         baselines.push(panel.y_of(*nominal) + SMALL * 0.36);
     }
     spread(

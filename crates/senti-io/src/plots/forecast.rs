@@ -1,6 +1,6 @@
 //! Recent prices and the forecast fan.
 
-use super::axis::{Axis, price};
+use super::axis::{Axis, grouped, price};
 use super::font::{self, Weight};
 use super::panel::{Mark, Panel, Room, SMALL, heading, legend, spread};
 use super::scene::{Anchor, Scene, Stroke, Style, paint};
@@ -20,7 +20,6 @@ pub fn forecast(results: &Results<'_>) -> Option<Scene> {
     let last = forecast.rows.last()?;
     let horizon = forecast.rows.len();
 
-    // Four times as much past as future, but enough to see something.
     let table = results.table;
     let prices = table
         .column(&forecast.target)
@@ -28,7 +27,12 @@ pub fn forecast(results: &Results<'_>) -> Option<Scene> {
     let end = table
         .time()
         .partition_point(|time| *time <= forecast.origin);
-    let start = end.saturating_sub((4 * horizon).max(60));
+    // Four times as much past as future, but enough to see something; the fan has a sixth of the width at least.
+    let ahead = last.time - forecast.origin;
+    let rows = (4 * horizon).max(20).min(5 * horizon);
+    let start = (end.saturating_sub(rows + 1)..end.saturating_sub(2))
+        .find(|row| forecast.origin - table.time()[*row] <= 5 * ahead)
+        .unwrap_or(end.saturating_sub(2));
     let mut past: Vec<_> = (start..end)
         .map(|row| (table.time()[row] as f64, prices[row]))
         .collect();
@@ -81,15 +85,7 @@ pub fn forecast(results: &Results<'_>) -> Option<Scene> {
         day(forecast.origin, forecast.step)
     );
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
-    let top = heading(
-        &mut scene,
-        &title,
-        if bands.is_empty() {
-            "A forecast without quantiles tells nothing of its own error; the dashed line is the last close."
-        } else {
-            "The price of each step ahead lies in its band with the probability that the band names; the dashed line is the last close."
-        },
-    );
+    let top = heading(&mut scene, &title, &reading(results, !bands.is_empty()));
 
     // Names and prices of the lines where they end, from the top down.
     let side = |wanted: f64, name: &str| {
@@ -157,8 +153,14 @@ pub fn forecast(results: &Results<'_>) -> Option<Scene> {
         &[(now, panel.frame.top), (now, panel.frame.bottom)],
         Stroke::new(paint::AXIS, 1.0),
     );
-    scene.line(&panel.places(&past), Stroke::new(paint::INK, 1.6));
-    scene.line(&panel.places(&point), Stroke::new(paint::BLUE, 2.2));
+    for (points, color, width) in [(&past, paint::INK, 1.6), (&point, paint::BLUE, 2.2)] {
+        let places = panel.places(points);
+        scene.line(&places, Stroke::new(color, width));
+        // Single candles are marked where there are few.
+        if past.len() + horizon <= 30 {
+            scene.dots(places, 2.8, color, 1.0);
+        }
+    }
     scene.dots(vec![(now, close)], 4.5, paint::INK, 1.0);
 
     let text = format!("last close {}", shown(forecast.last_close));
@@ -212,4 +214,22 @@ pub fn forecast(results: &Results<'_>) -> Option<Scene> {
     rows.extend(marks.into_iter().rev());
     legend(&mut scene, (24.0, top + 2.0), &rows);
     Some(scene)
+}
+
+/// What the bands are worth: they are the model's word, and the test part shows how far it held there.
+fn reading(results: &Results<'_>, bands: bool) -> String {
+    if !bands {
+        return "A forecast without quantiles tells nothing of its own error; the dashed line is the last close.".into();
+    }
+    let held = results
+        .evaluation
+        .and_then(|evaluation| evaluation.model.overall.get("coverage_90").copied())
+        .flatten();
+    match held {
+        Some(share) => format!(
+            "Bands as the model claims; on the test part the 90 % band held {} % of prices. The dashed line is the last close.",
+            grouped(100.0 * share, 0)
+        ),
+        None => "Bands as the model claims; how far they hold was not measured here. The dashed line is the last close.".into(),
+    }
 }

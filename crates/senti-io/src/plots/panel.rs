@@ -178,6 +178,12 @@ pub(super) fn legend(scene: &mut Scene, (mut x, y): Point, rows: &[(Mark, &str)]
     }
 }
 
+/// Room that [`legend`] takes.
+pub(super) fn legend_width(rows: &[(Mark, &str)]) -> f64 {
+    let row = |(_, text): &(Mark, &str)| 28.0 + font::width(Weight::Regular, text, SMALL) + 20.0;
+    rows.iter().map(row).sum::<f64>() - 20.0
+}
+
 /// Moves labels apart that would overlap, keeping their order and staying between `top` and `bottom`. Places of baselines.
 pub(super) fn spread(wanted: &mut [f64], gap: f64, top: f64, bottom: f64) {
     let mut order: Vec<usize> = (0..wanted.len()).collect();

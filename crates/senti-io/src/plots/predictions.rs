@@ -4,11 +4,14 @@
 //! at zero in the panels above, and its error lies on the naive line in the panel below.
 
 use super::axis::{Axis, grouped};
-use super::panel::{Mark, Panel, Room, heading, legend};
-use super::sample::{Moves, Stretch};
+use super::panel::{Mark, Panel, Room, heading, legend, legend_width};
+use super::sample::{Moves, Sample, Stretch};
 use super::scene::{Point, Scene, Stroke, paint};
 use super::{SIZE, reach};
 use crate::report::Results;
+
+/// Errors that differ by less than this share of the largest are drawn as one: nobody could see two lines.
+const EQUAL: f64 = 1e-3;
 
 /// Draws it; `None` where no test window was seen.
 pub fn predictions(results: &Results<'_>) -> Option<Scene> {
@@ -22,11 +25,11 @@ pub fn predictions(results: &Results<'_>) -> Option<Scene> {
         grouped(sample.windows() as f64, 0)
     );
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
-    let top = heading(
-        &mut scene,
-        &title,
-        "Above: moves from the last known close. A copy of that close is a flat row of dots at zero, skill leans them along the diagonal. Windows overlap.",
-    );
+    let mut reading = "Above: moves from the last known close. A copy of that close is a flat row of dots at zero, skill leans them along the diagonal.".to_string();
+    if sample.horizon() > 1 {
+        reading.push_str(" Windows overlap.");
+    }
+    let top = heading(&mut scene, &title, &reading);
     let naive = Stroke::new(paint::ORANGE, 1.4).dashed();
     let rows = [
         (Mark::Dot(paint::BLUE), "a test window"),
@@ -58,8 +61,7 @@ pub fn predictions(results: &Results<'_>) -> Option<Scene> {
         right: SIZE.0 - 24.0,
         bottom: SIZE.1 - 10.0,
     };
-    let ahead = reach(sample.horizon(), sample.step());
-    errors(&mut scene, room, sample.stretches(), &ahead, sample.step());
+    errors(&mut scene, room, sample);
     Some(scene)
 }
 
@@ -102,11 +104,22 @@ fn scatter(scene: &mut Scene, room: Room, moves: &Moves, step: i64) {
     );
 }
 
-fn errors(scene: &mut Scene, room: Room, stretches: &[Stretch], ahead: &str, step: i64) {
+fn errors(scene: &mut Scene, room: Room, sample: &Sample) {
+    let (stretches, step) = (sample.stretches(), sample.step());
     let (Some(first), Some(last)) = (stretches.first(), stretches.last()) else {
         return;
     };
     let errors = stretches.iter().flat_map(|s| [s.model(), s.naive()]);
+    let ahead = reach(sample.horizon(), step);
+    let what = if sample.horizon() == 1 {
+        format!("|error| {ahead} ahead")
+    } else {
+        format!("mean |error| up to {ahead} ahead")
+    };
+    let means = match sample.stretch_windows() {
+        1 => String::new(),
+        windows => format!("; means over {windows} windows"),
+    };
     let panel = Panel::draw(
         scene,
         room,
@@ -118,8 +131,13 @@ fn errors(scene: &mut Scene, room: Room, stretches: &[Stretch], ahead: &str, ste
             " %",
         ),
         "time of the forecast (UTC)",
-        &format!("mean |error| of all steps up to {ahead} ahead, in % of the last known close"),
+        &format!("{what}, % of the last close{means}"),
     );
+    let largest = stretches.iter().fold(0.0, |most, s| s.naive().max(most));
+    let differ = stretches
+        .iter()
+        .fold(0.0, |most, s| (s.model() - s.naive()).abs().max(most));
+    let equal = differ <= EQUAL * largest;
     for run in unbroken(stretches, step) {
         let places = |error: fn(&Stretch) -> f64| {
             let place = |s: &Stretch| ((s.first as f64 + s.last as f64) / 2.0, 100.0 * error(s));
@@ -129,20 +147,38 @@ fn errors(scene: &mut Scene, room: Room, stretches: &[Stretch], ahead: &str, ste
         for (fill, model, naive) in pieces(&model, &naive) {
             scene.band(&model, &naive, fill, 0.28);
         }
-        scene.line(&naive, Stroke::new(paint::ORANGE, 1.4));
-        scene.line(&model, Stroke::new(paint::BLUE, 1.8));
+        if equal {
+            // One line in both colours.
+            scene.line(&model, Stroke::new(paint::BLUE, 1.8));
+            scene.line(&naive, Stroke::new(paint::ORANGE, 1.8).dashed());
+        } else {
+            scene.line(&naive, Stroke::new(paint::ORANGE, 1.4));
+            scene.line(&model, Stroke::new(paint::BLUE, 1.8));
+        }
         if run.len() == 1 {
             scene.dots(naive, 3.0, paint::ORANGE, 1.0);
             scene.dots(model, 3.0, paint::BLUE, 1.0);
         }
     }
-    let rows = [
-        (Mark::Line(Stroke::new(paint::BLUE, 1.8)), "model"),
-        (Mark::Line(Stroke::new(paint::ORANGE, 1.4)), "naive"),
-        (Mark::Area(paint::BLUE, 0.28), "model closer"),
-        (Mark::Area(paint::ORANGE, 0.28), "naive closer"),
-    ];
-    legend(scene, (SIZE.0 - 414.0, room.top + 8.0), &rows);
+    let rows = if equal {
+        vec![(
+            Mark::Line(Stroke::new(paint::ORANGE, 1.8).dashed()),
+            if differ <= 1e-9 * largest {
+                "model equals naive"
+            } else {
+                "model and naive: no difference to see"
+            },
+        )]
+    } else {
+        vec![
+            (Mark::Line(Stroke::new(paint::BLUE, 1.8)), "model"),
+            (Mark::Line(Stroke::new(paint::ORANGE, 1.4)), "naive"),
+            (Mark::Area(paint::BLUE, 0.28), "model closer"),
+            (Mark::Area(paint::ORANGE, 0.28), "naive closer"),
+        ]
+    };
+    let left = room.right - legend_width(&rows);
+    legend(scene, (left, room.top + 8.0), &rows);
 }
 
 /// Runs of stretches without a hole between them: where there were no windows, no line is drawn. Weekends are no hole.

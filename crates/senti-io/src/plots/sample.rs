@@ -183,6 +183,11 @@ impl Sample {
         &self.stretches
     }
 
+    /// Windows of a stretch; the last one may have fewer.
+    pub fn stretch_windows(&self) -> usize {
+        self.length
+    }
+
     /// Windows seen.
     pub fn windows(&self) -> usize {
         self.windows

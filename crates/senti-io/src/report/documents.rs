@@ -1,6 +1,8 @@
 //! The JSON outputs: `forecast.json` and `metrics.json`.
 
-use senti::metrics::METRICS;
+use std::collections::BTreeMap;
+
+use senti::metrics::{METRICS, Scores, Unit};
 use senti::{Error, Result};
 use serde_json::{Value, json};
 
@@ -43,6 +45,27 @@ pub fn forecast_value(forecast: &senti::forecast::Forecast) -> Value {
     })
 }
 
+/// Scores as JSON, counts as whole numbers; the same in `metrics.json` and on the command line.
+pub fn scores_value(scores: &Scores) -> Value {
+    let map = |scores: &BTreeMap<String, Option<f64>>| -> Value {
+        let value = |(name, value): (&String, &Option<f64>)| {
+            let metric = METRICS.iter().find(|metric| metric.name == name);
+            let count = metric.is_some_and(|metric| metric.unit == Unit::Count);
+            let value = match value {
+                Some(value) if count => json!(*value as u64),
+                value => json!(value),
+            };
+            (name.clone(), value)
+        };
+        scores.iter().map(value).collect()
+    };
+    json!({
+        "windows": scores.windows,
+        "overall": map(&scores.overall),
+        "steps": scores.steps.iter().map(map).collect::<Vec<_>>(),
+    })
+}
+
 pub(super) fn metrics(results: &Results<'_>) -> Result<Option<Vec<u8>>> {
     let Some(training) = results.training else {
         return Ok(None);
@@ -77,10 +100,12 @@ pub(super) fn metrics(results: &Results<'_>) -> Result<Option<Vec<u8>>> {
         "valid_windows": sizes.valid_windows,
         "calibration_windows": sizes.calibration_windows,
         "test_windows": sizes.test_windows,
-        "model": manifest.evaluation.model,
-        "naive": manifest.evaluation.naive,
+        "model": scores_value(&manifest.evaluation.model),
+        "naive": scores_value(&manifest.evaluation.naive),
         "split": split,
         "features": sizes.features,
+        "rows": sizes.rows,
+        "matrix_bytes": sizes.matrix_bytes,
         "data": {
             "source": data.source,
             "digest": data.digest,
@@ -93,6 +118,7 @@ pub(super) fn metrics(results: &Results<'_>) -> Result<Option<Vec<u8>>> {
         "plan": manifest.plan,
         "epochs": manifest.history.len(),
         "best_epoch": manifest.best_epoch,
+        "untrained_loss": manifest.untrained_loss,
         "code_version": manifest.code_version,
         "simd": manifest.simd,
         "artifact": training.entry.map(|entry| json!({

@@ -1,7 +1,8 @@
 //! What `train --output DIR` and `predict --output DIR` leave behind.
 //!
 //! In come the outcome of a training or a forecast; out go the files of the table [`OUTPUTS`]. They are made in a hidden folder
-//! inside DIR and take their places when all of them are complete: a failure leaves what stood there before. Names and columns are a
+//! inside DIR and take their places when all of them are complete: a failure leaves what stood there before, a success leaves nothing
+//! of an earlier run of the same kind. Names and columns are a
 //! public interface. Nothing is printed here.
 
 mod documents;
@@ -9,19 +10,23 @@ mod figures;
 mod recorder;
 mod tables;
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use senti::artifact::Artifact;
+use senti::evaluation::Evaluation;
 use senti::forecast::Forecast;
 use senti::{Outcome, Result, Table};
 
-use crate::atomic::Stage;
+use crate::atomic::{Stage, failed};
 use crate::plots::{self, Scene};
 use crate::registry::Entry;
 
-pub use documents::forecast_value;
+pub use documents::{forecast_value, scores_value};
 pub use figures::{date, number};
 pub use recorder::Recorder;
+pub use tables::predictions_bytes;
 pub(crate) use tables::rate;
 
 /// What there is to write about.
@@ -31,6 +36,8 @@ pub struct Results<'a> {
     pub forecast: &'a Forecast,
     /// The rows that it was made from.
     pub table: &'a Table,
+    /// The model's scores on its test part, where they are known: the picture tells how far its bands held.
+    pub evaluation: Option<&'a Evaluation>,
     /// What a training adds.
     pub training: Option<Training<'a>>,
 }
@@ -68,6 +75,18 @@ pub struct Output {
     pub about: &'static str,
     /// How it is made.
     pub make: Make,
+}
+
+impl Output {
+    /// Names of its files.
+    pub fn files(&self) -> Vec<String> {
+        match self.make {
+            Make::File(_) | Make::Streamed => vec![self.name.into()],
+            Make::Plot(_) => ["svg", "png"]
+                .map(|ending| format!("{}.{ending}", self.name))
+                .into(),
+        }
+    }
 }
 
 /// Everything that is written. `train` writes all rows.
@@ -147,6 +166,7 @@ pub fn write_training(
     let results = Results {
         forecast: &outcome.forecast,
         table,
+        evaluation: Some(&outcome.artifact.manifest.evaluation),
         training: Some(Training {
             artifact: &outcome.artifact,
             recorder: &recorder,
@@ -163,9 +183,22 @@ pub fn write_forecast(
     table: &Table,
     no_plot: bool,
 ) -> Result<Vec<PathBuf>> {
+    write_scored_forecast(dir, forecast, table, None, no_plot)
+}
+
+/// The same with the scores that the model reached on its test part (`artifact.manifest.evaluation`): the picture then says how many
+/// prices its bands held there.
+pub fn write_scored_forecast(
+    dir: &Path,
+    forecast: &Forecast,
+    table: &Table,
+    evaluation: Option<&Evaluation>,
+    no_plot: bool,
+) -> Result<Vec<PathBuf>> {
     let results = Results {
         forecast,
         table,
+        evaluation,
         training: None,
     };
     write(dir, Stage::create(dir)?, &results, no_plot)
@@ -193,5 +226,26 @@ fn write(dir: &Path, stage: Stage, results: &Results<'_>, no_plot: bool) -> Resu
             }
         }
     }
-    stage.spread(dir)
+    let written = stage.spread(dir)?;
+    remove_stale(dir, results.training.is_some(), &written)?;
+    Ok(written)
+}
+
+/// Removes what an earlier run of this kind left under our names and this one did not write: a folder tells of one run. A forecast
+/// touches no file that only a training writes.
+fn remove_stale(dir: &Path, training: bool, written: &[PathBuf]) -> Result<()> {
+    let ours = OUTPUTS.iter().filter(|output| training || output.predict);
+    for path in ours.flat_map(Output::files).map(|name| dir.join(name)) {
+        // A folder of that name is not ours.
+        if written.contains(&path) || path.is_dir() {
+            continue;
+        }
+        match fs::remove_file(&path) {
+            Err(cause) if cause.kind() != ErrorKind::NotFound => {
+                return Err(failed("remove the earlier run's", &path, cause));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

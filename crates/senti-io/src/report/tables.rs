@@ -72,6 +72,15 @@ pub(super) fn predictions_head(levels: &[f64]) -> Vec<u8> {
     out
 }
 
+/// About how long `predictions.csv` becomes, to warn of gigabytes before they are written: 280 bytes a line, which holds two dates, two
+/// prices and 19 quantiles.
+pub fn predictions_bytes(windows: usize, horizon: usize) -> u64 {
+    const LINE: u64 = 280;
+    (windows as u64)
+        .saturating_mul(horizon as u64)
+        .saturating_mul(LINE)
+}
+
 /// The lines of a window.
 pub(super) fn push_window(out: &mut Vec<u8>, dates: Dates, chunk: &Chunk<'_>, window: usize) {
     let predictions = chunk.predictions;

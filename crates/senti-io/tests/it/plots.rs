@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use senti::artifact::Artifact;
-use senti::forecast::{Forecast, ForecastRow};
+use senti::forecast::{Forecast, ForecastRow, Predictions};
+use senti::observe::{Chunk, Event};
 use senti::plan::LEVELS;
 use senti::{Outcome, Table};
-use senti_io::report::{write_forecast, write_training};
+use senti_io::report::{Recorder, write_forecast, write_scored_forecast, write_training};
 
 use crate::trained::{DAY, Run, START, history, market, table, train};
 
@@ -111,6 +112,7 @@ fn lend_history(outcome: Outcome, epochs: usize) -> Outcome {
         forecast,
     } = outcome;
     (manifest.history, manifest.best_epoch) = history(epochs);
+    manifest.untrained_loss = Some(0.0437);
     Outcome {
         artifact: Artifact { manifest, tensors },
         forecast,
@@ -130,6 +132,58 @@ fn a_minute_market_of_tiny_prices() {
 #[test]
 fn one_step_ahead_and_one_epoch() {
     check_training("one", market(300, DAY, 1e6, 0.02), 1, 1);
+}
+
+/// No epoch comes below the untrained model: it is drawn and marked as the one that was kept.
+#[test]
+fn no_epoch_that_improves() {
+    let dir = gallery("untrained_kept");
+    let run = train(market(1200, DAY, 30_000.0, 0.012), 7, &dir);
+    let mut outcome = lend_history(run.outcome, 16);
+    let manifest = &mut outcome.artifact.manifest;
+    let losses: Vec<f64> = (1..=16)
+        .map(|epoch| 0.4712 + 0.0004 * f64::from(epoch))
+        .collect();
+    for (record, loss) in manifest.history.iter_mut().zip(losses) {
+        record.valid_loss = loss;
+        record.train_loss = 0.95 - loss;
+    }
+    manifest.best_epoch = 0;
+    manifest.untrained_loss = Some(0.4699);
+    write_training(&dir, &outcome, &run.table, run.recorder, None, false).unwrap();
+    check_pictures(&dir, &ALL);
+    let title = fs::read_to_string(dir.join("history.svg")).unwrap();
+    assert!(title.contains("loss over 16 epochs"));
+}
+
+/// A model that says the last close has the error of the naive forecast: the picture says so instead of hiding a line.
+#[test]
+fn a_model_that_equals_naive() {
+    let dir = gallery("naive");
+    let other = gallery("naive_training");
+    let run = train(market(400, DAY, 30_000.0, 0.012), 5, &other);
+    let mut recorder = Recorder::new(&dir).unwrap();
+    let table = &run.table;
+    for row in 100..380 {
+        let mut predictions = Predictions::new(1, 5, 0);
+        predictions.point.fill(table.close()[row]);
+        recorder
+            .see(
+                &Event::Tested(Chunk {
+                    origins: &table.time()[row..=row],
+                    times: &table.time()[row + 1..=row + 5],
+                    last_close: &table.close()[row..=row],
+                    actual: &table.close()[row + 1..=row + 5],
+                    predictions: &predictions,
+                    levels: &[],
+                    step: DAY,
+                }),
+                0.0,
+            )
+            .unwrap();
+    }
+    write_training(&dir, &run.outcome, table, recorder, None, false).unwrap();
+    check_pictures(&dir, &["predictions"]);
 }
 
 #[test]
@@ -171,6 +225,23 @@ fn fan(table: &Table, horizon: usize, size: f64) -> Forecast {
 fn check_forecast(name: &str, table: &Table, forecast: &Forecast) {
     let dir = gallery(name);
     write_forecast(&dir, forecast, table, false).unwrap();
+    check_pictures(&dir, &["forecast"]);
+}
+
+/// Hours, one step ahead, with the coverage that the model's test part showed.
+#[test]
+fn one_step_ahead_with_scores() {
+    let dir = gallery("one_scored");
+    let run = train(market(500, 3_600_000, 67_000.0, 0.004), 1, &dir);
+    let evaluation = &run.outcome.artifact.manifest.evaluation;
+    write_scored_forecast(
+        &dir,
+        &run.outcome.forecast,
+        &run.table,
+        Some(evaluation),
+        false,
+    )
+    .unwrap();
     check_pictures(&dir, &["forecast"]);
 }
 

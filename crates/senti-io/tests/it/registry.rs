@@ -321,6 +321,54 @@ fn what_could_not_be_loaded_is_not_registered() {
     assert!(!registry.root().exists());
 }
 
+/// A checksum that holds is no proof: the values are looked at, too.
+#[test]
+fn weights_that_are_no_numbers_are_refused_by_name() {
+    let (_dir, registry) = registry();
+    let mut artifact = artifact();
+    let tensor = |last: f32| Tensor {
+        name: "head.weight".into(),
+        shape: vec![2],
+        values: Values::F32(vec![1.0, last]),
+    };
+    artifact.tensors = vec![tensor(f32::NAN)];
+    let error = registry.save(&artifact, "basic", NOW).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the model cannot be kept: value 1 of tensor `head.weight` is NaN, wanted a finite number"
+    );
+    artifact.tensors = vec![tensor(4.0)];
+    let entry = registry.save(&artifact, "basic", NOW).unwrap();
+
+    // 4.0 becomes infinite, and the checksums are made anew.
+    let path = entry.path.join("weights.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    let end = bytes.len() - 4;
+    bytes[end..].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let sums = Command::new("sha256sum")
+        .args(["artifact.json", "weights.safetensors"])
+        .current_dir(&entry.path)
+        .output();
+    let Ok(sums) = sums else {
+        println!("skipped: no sha256sum");
+        return;
+    };
+    fs::write(entry.path.join("SHA256SUMS"), sums.stdout).unwrap();
+    for error in [
+        registry.load("basic", None).unwrap_err(),
+        registry.show("basic", None).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Data);
+        assert!(
+            error.to_string().ends_with(
+                "weights.safetensors` cannot be used: value 1 of tensor `head.weight` is inf, wanted a finite number"
+            ),
+            "{error}"
+        );
+    }
+}
+
 /// Python's `safetensors` reads the weights: names, shapes, types and values.
 #[test]
 fn python_reads_the_weights() {

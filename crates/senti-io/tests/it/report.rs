@@ -6,7 +6,9 @@ use std::path::Path;
 use senti::forecast::{Forecast, ForecastRow, Predictions};
 use senti::observe::{Chunk, EpochRecord, Event};
 use senti_io::registry::Registry;
-use senti_io::report::{Make, OUTPUTS, Recorder, write_forecast, write_training};
+use senti_io::report::{
+    Make, OUTPUTS, Recorder, predictions_bytes, write_forecast, write_training,
+};
 use serde_json::Value;
 
 use crate::trained::{DAY, START, market, train};
@@ -149,6 +151,8 @@ fn a_training_leaves_everything() {
         absolute += (numbers[0] - numbers[1]).abs();
     }
     assert_eq!(windows, manifest.sizes.test_windows);
+    let told = predictions_bytes(windows, 5) as f64;
+    assert!((0.6..1.1).contains(&(text.len() as f64 / told)), "{told}");
 
     let metrics: Value = serde_json::from_str(&read(dir.path(), "metrics.json")).unwrap();
     assert_eq!(metrics["test_windows"], windows);
@@ -156,6 +160,17 @@ fn a_training_leaves_everything() {
     assert_eq!(metrics["model"]["steps"].as_array().unwrap().len(), 5);
     assert_eq!(metrics["artifact"]["path"], entry.path.to_str().unwrap());
     assert_eq!(metrics["units"]["mape"], "percent");
+    assert_eq!(metrics["best_epoch"], 0);
+    assert!(metrics["untrained_loss"].is_null());
+    assert_eq!(metrics["rows"], 600);
+    assert_eq!(
+        metrics["matrix_bytes"],
+        600 * 8 * manifest.sizes.features as u64
+    );
+    for of in ["model", "naive"] {
+        assert!(metrics[of]["overall"]["direction_n"].is_u64(), "{of}");
+        assert!(metrics[of]["steps"][4]["direction_n"].is_u64(), "{of}");
+    }
     assert_eq!(metrics["data"]["first"], "2023-01-01");
     // The error of the file's lines is the error of the scores: nine digits are enough.
     let mae = metrics["model"]["overall"]["mae"].as_f64().unwrap();
@@ -259,6 +274,51 @@ fn old_results_stay_until_the_new_are_complete() {
     assert_eq!(
         names(dir.path()),
         ["metrics.json", "mine.txt", "predictions.csv"]
+    );
+}
+
+/// A folder tells of one run: what the last run of a kind did not write is gone, what is not ours or of another kind stays.
+#[test]
+fn nothing_of_an_earlier_run_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = market(400, DAY, 30_000.0, 0.01);
+    let full = train(table.clone(), 3, dir.path());
+    write_training(
+        dir.path(),
+        &full.outcome,
+        &table,
+        full.recorder,
+        None,
+        false,
+    )
+    .unwrap();
+    for name in ["history.png", "history.svg", "mine.png"] {
+        fs::write(dir.path().join(name), "earlier").unwrap();
+    }
+    write_forecast(dir.path(), &full.outcome.forecast, &table, true).unwrap();
+    let after_predict = names(dir.path());
+    for (name, there) in [
+        ("forecast.png", false),
+        ("forecast.svg", false),
+        ("forecast.csv", true),
+        ("predictions.png", true),
+        ("history.png", true),
+        ("metrics.json", true),
+    ] {
+        assert_eq!(after_predict.iter().any(|n| n == name), there, "{name}");
+    }
+    let bare = train(table.clone(), 3, dir.path());
+    write_training(dir.path(), &bare.outcome, &table, bare.recorder, None, true).unwrap();
+    assert_eq!(
+        names(dir.path()),
+        [
+            "forecast.csv",
+            "forecast.json",
+            "history.csv",
+            "metrics.json",
+            "mine.png",
+            "predictions.csv"
+        ]
     );
 }
 
