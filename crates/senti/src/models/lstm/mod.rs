@@ -288,9 +288,10 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
     })
 }
 
-/// The number that the single precision one stands for: 0.0002, not 0.00020000000949949026.
+/// The number that a single precision rate stands for, to six digits: 0.0002, not 0.00020000000949949026.
 fn decimal(single: f32) -> f64 {
-    single.to_string().parse().unwrap_or(f64::from(single))
+    let text = format!("{single:.5e}");
+    text.parse().unwrap_or(f64::from(single))
 }
 
 fn interrupt(
