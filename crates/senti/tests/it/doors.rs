@@ -491,27 +491,3 @@ fn a_last_segment_too_short_to_forecast_from_is_found_before_training() {
     );
     assert!(!trained);
 }
-
-#[test]
-fn learning_rates_are_written_as_people_write_them() {
-    let draft = senti::plan::Draft {
-        epochs: 16,
-        patience: 15,
-        ..small("lstm")
-    };
-    let outcome = run(&table(rows(260, 4)), &draft.check().unwrap(), 1);
-    let mut rates: Vec<String> = outcome
-        .artifact
-        .manifest
-        .history
-        .iter()
-        .map(|record| record.learning_rate.to_string())
-        .collect();
-    rates.dedup();
-    assert!(rates.len() > 1, "the rate was reduced at least once");
-    assert!(
-        ["0.001", "0.0002", "0.0001"]
-            .starts_with(&rates.iter().map(String::as_str).collect::<Vec<_>>()),
-        "{rates:?}"
-    );
-}

@@ -451,3 +451,16 @@ fn narrow(tensor: &Tensor) -> Result<senti_engine::Tensor> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::decimal;
+
+    #[test]
+    fn learning_rates_are_written_as_people_write_them() {
+        let rate = 1e-3_f32;
+        assert_eq!(decimal(rate).to_string(), "0.001");
+        assert_eq!(decimal(rate * 0.2).to_string(), "0.0002");
+        assert_eq!(decimal(1e-4).to_string(), "0.0001");
+    }
+}
