@@ -67,7 +67,7 @@ impl std::fmt::Display for Failure {
             _ => "error",
         };
         // One line each: a name with a line break in it must not look like a line of ours.
-        let line = |text: String| text.trim_end().replace('\n', " ");
+        let line = |text: String| text.trim_end().replace('\n', "\\n");
         write!(f, "{word}: {}", line(self.error.to_string()))?;
         let mut cause = self.error.source();
         let mut inner_hint = None;

@@ -25,6 +25,8 @@ pub enum Stage {
     Saving,
     /// The model is saved, its files are being written.
     Writing,
+    /// A forecast is made, its files are being written.
+    Telling,
 }
 
 /// Tells what is going on from now on.
@@ -51,6 +53,7 @@ pub fn listen() -> Result<()> {
             false if is(Stage::Writing) => {
                 "stopped: the model is saved, its files may be missing\nhint: `senti-ai models list` shows it"
             }
+            false if is(Stage::Telling) => "stopped: files of the forecast may be missing",
             false => "stopped: nothing was written",
         };
         say::error(told);

@@ -3,6 +3,7 @@
 //! In come settings and a word; out go tables or JSON. Only `delete` changes anything.
 
 use senti::artifact::Manifest;
+use senti::models::MODELS;
 use senti::{Error, ErrorKind};
 use senti_io::registry::{Entry, Registry};
 use senti_io::report::date;
@@ -12,7 +13,7 @@ use crate::arguments::Shelf;
 use crate::failure::{Failure, Outcome, hinted, usage};
 use crate::grid::Grid;
 use crate::settings::Settings;
-use crate::{say, scores};
+use crate::{say, scores, suggestion};
 
 /// For whoever names a model that is not there.
 pub const HINT: &str = "`senti-ai models list` shows what is there";
@@ -64,7 +65,15 @@ pub fn absent(error: Error, registry: &Registry, model_type: &str, version: Opti
     match version {
         _ if error.kind() != ErrorKind::Input => hinted(error, HINT),
         _ if versions.is_empty() => {
-            Error::input(format!("no model of type {model_type} in `{root}`")).hint(hint)
+            let error = Error::input(format!("no model of type {model_type} in `{root}`"));
+            let trained = || {
+                let rows = MODELS.iter().filter(|model| model.trains);
+                rows.map(|model| model.name)
+            };
+            match trained().any(|name| name == model_type) {
+                true => error.hint(hint),
+                false => suggestion::hint(error, model_type, trained()),
+            }
         }
         Some(version) if !versions.contains(&version) => {
             let numbers: Vec<String> = versions.iter().map(u32::to_string).collect();

@@ -15,6 +15,7 @@ use senti_io::sources::{Reading, Request};
 use serde_json::json;
 
 use crate::failure::{Outcome, usage};
+use crate::interrupt::Stage;
 use crate::options::Verb;
 use crate::settings::{Origin, Settings};
 use crate::{interrupt, models, places, say, scores, source, train};
@@ -43,6 +44,7 @@ pub fn run(settings: &Settings) -> Outcome {
         simd: Simd::detect(),
     };
     let forecast = forecast(&artifact, &reading.table, machine)?;
+    interrupt::stage(Stage::Telling);
     let files = match settings.path("output") {
         Some(folder) => write_forecast(
             &folder,

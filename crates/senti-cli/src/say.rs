@@ -59,7 +59,8 @@ pub fn note(line: &str) {
 
 /// A line that must be known even where only errors are wanted.
 pub fn always(line: &str) {
-    stderr(&harmless(line));
+    // One line: a name with a line break in it must not look like a line of ours.
+    stderr(&harmless(line).replace('\n', "\\n"));
 }
 
 /// `1 epoch`, `2 epochs`.

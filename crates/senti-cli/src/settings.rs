@@ -193,10 +193,15 @@ fn read(option: &Opt, text: &str, origin: &Origin) -> Result<Value> {
             option.name,
             option.wanted()
         ));
-        match (option.kind, option.default) {
-            (crate::options::Kind::Choice(names), _) => suggestion::hint(error, text, names()),
-            (_, Some(default)) => error.hint(format!("leave it out for the default, {default}")),
-            _ => error.hint("`senti-ai help COMMAND` says what an option is for"),
+        // What is wanted stands in the sentence; a hint that repeats it would be no help.
+        let near = match option.kind {
+            crate::options::Kind::Choice(names) => suggestion::nearest(text, names().into_iter()),
+            _ => None,
+        };
+        match (near, option.default) {
+            (Some(near), _) => error.hint(format!("did you mean `{near}`?")),
+            (None, Some(default)) => error.hint(format!("leave it out for the default, {default}")),
+            (None, None) => error.hint("`senti-ai help COMMAND` says what an option is for"),
         }
     })
 }
@@ -233,7 +238,8 @@ fn configuration(named: Option<&str>, folder: &Path) -> Result<(String, toml::Ta
             .span()
             .map(|span| 1 + text[..span.start].matches('\n').count());
         let place = line.map_or(String::new(), |line| format!(", line {line}"));
-        Error::input(format!("`{name}`{place}: {}", error.message().trim()))
+        let message = error.message().trim().replace('\n', " ");
+        Error::input(format!("`{name}`{place}: {message}"))
             .hint("a line is `name = value`; texts stand in quotes")
     })?;
     let known = || {

@@ -367,3 +367,35 @@ fn document(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> serde_json::
         "files": files,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand, for 10 features: 8 · 128 · (10 + 128 + 1) + 8 · 64 · (256 + 64 + 1).
+    #[test]
+    fn parameters_are_counted() {
+        let plan = Draft::default().check().unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(weights(&plan, 10), 306_688);
+    }
+
+    #[test]
+    fn a_stop_says_what_is_left() {
+        let kept = Some(Path::new("out/checkpoint.senti"));
+        for (epochs, kept, wanted) in [
+            (0, None, "no model was saved"),
+            (
+                0,
+                kept,
+                "no model was saved, the training is kept in `out/checkpoint.senti`",
+            ),
+            (
+                1,
+                kept,
+                "after 1 whole epoch; no model was saved, the training with its best weights so far is kept in `out/checkpoint.senti`",
+            ),
+        ] {
+            assert_eq!(stopped(epochs, kept).to_string(), wanted);
+        }
+    }
+}

@@ -181,5 +181,11 @@ fn names_do_nothing_to_the_terminal() {
     let done = desk.run(&["train", "--data_path", "a\u{1b}[2J\nerror: b.csv"]);
     assert_eq!(done.code, Some(1));
     assert!(!done.err.contains('\u{1b}'), "{}", done.err);
-    assert!(done.err.contains("a\\u001b[2J"), "{}", done.err);
+    assert!(
+        done.err.contains("a\\u001b[2J\\nerror: b.csv"),
+        "{}",
+        done.err
+    );
+    let errors = done.err.lines().filter(|line| line.starts_with("error: "));
+    assert_eq!(errors.count(), 1, "{}", done.err);
 }
