@@ -242,10 +242,24 @@ fn show(registry: &Registry, model_type: &str, version: Option<u32>, as_json: bo
             plan.input_seq_length
         ),
     );
-    // The whole plan, under the names of its options.
+    // The whole plan, under the names of its options; without what only a network looks at, where there is none.
+    let network = [
+        "batch_size",
+        "dropout",
+        "epochs",
+        "learning_rate",
+        "loss",
+        "patience",
+        "units",
+    ];
+    let network = network
+        .iter()
+        .filter(|_| manifest.history.is_empty())
+        .copied()
+        .collect::<Vec<_>>();
     let names = serde_json::to_value(plan).unwrap_or_default();
     for (name, value) in names.as_object().into_iter().flatten() {
-        if name != "model_type" {
+        if name != "model_type" && !network.contains(&name.as_str()) {
             fact(name, value.to_string().replace(['"', '[', ']'], ""));
         }
     }

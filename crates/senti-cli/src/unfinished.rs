@@ -3,6 +3,7 @@
 //! In come states; out go `checkpoint.senti` in the output folder and, for `--resume`, the state that belongs to the same data and
 //! options. An unfinished training of another run is set aside as `checkpoint.senti.set-aside`.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ use crate::say;
 
 /// The training in progress, inside the output folder.
 pub const CHECKPOINT: &str = "checkpoint.senti";
+
+/// Behind the name of a checkpoint that belongs to another run; a number follows from the second on.
+const ASIDE: &str = ".set-aside";
 
 /// Between two checkpoints; an epoch of a small model takes less.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -43,19 +47,29 @@ impl Unfinished {
 
     /// The checkpoint of the folder, then those that were set aside, the newest first.
     fn candidates(&self) -> Vec<PathBuf> {
-        let aside = (1..)
-            .map(|number| self.aside(number))
-            .take_while(|path| path.exists());
-        let mut aside: Vec<PathBuf> = aside.collect();
-        aside.push(self.path.clone());
-        aside.reverse();
-        aside.retain(|path| path.exists());
-        aside
+        let folder = self.path.parent().filter(|folder| *folder != Path::new(""));
+        let entries = std::fs::read_dir(folder.unwrap_or(Path::new(".")));
+        let start = format!("{CHECKPOINT}{ASIDE}");
+        let mut aside: Vec<_> = (entries.into_iter().flatten().flatten())
+            .filter(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                name.starts_with(&start) && !name.ends_with(".previous")
+            })
+            .map(|entry| {
+                let saved = entry.metadata().and_then(|file| file.modified()).ok();
+                (Reverse(saved), self.path.with_file_name(entry.file_name()))
+            })
+            .collect();
+        aside.sort();
+        let own = self.path.exists().then(|| self.path.clone());
+        own.into_iter()
+            .chain(aside.into_iter().map(|(_, path)| path))
+            .collect()
     }
 
     fn aside(&self, number: usize) -> PathBuf {
         let mut name = self.path.clone().into_os_string();
-        name.push(".set-aside");
+        name.push(ASIDE);
         if number > 1 {
             name.push(format!("-{number}"));
         }
@@ -182,4 +196,35 @@ fn fits(found: &StateManifest, plan: &Plan, digest: &str) -> bool {
         map
     };
     found.digest == digest && map(&found.plan) == map(plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trainings_that_were_set_aside_are_found_whatever_their_numbers() {
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let unfinished = Unfinished::new(folder.path());
+        assert!(unfinished.announce(true).is_err());
+        let names = |paths: Vec<PathBuf>| -> Vec<String> {
+            let names = paths.iter().filter_map(|path| path.file_name());
+            names
+                .map(|name| name.to_string_lossy().into_owned())
+                .collect()
+        };
+        let file = |name: &str| std::fs::write(folder.path().join(name), "").is_ok();
+        assert!(
+            file("checkpoint.senti.set-aside-2") && file("checkpoint.senti.set-aside-2.previous")
+        );
+        assert_eq!(
+            names(unfinished.candidates()),
+            ["checkpoint.senti.set-aside-2"]
+        );
+        assert!(file("checkpoint.senti"));
+        assert_eq!(names(unfinished.candidates())[0], "checkpoint.senti");
+        assert!(unfinished.make_room().is_ok());
+        assert!(folder.path().join("checkpoint.senti.set-aside").exists());
+        assert_eq!(unfinished.candidates().len(), 2);
+    }
 }
