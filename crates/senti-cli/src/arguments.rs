@@ -62,6 +62,7 @@ pub struct Typed {
 /// Reads the arguments, the program's name first. `None`: help or version was asked for and printed.
 pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typed>> {
     let mut command = command();
+    let arguments = one_spelling(arguments);
     let matches = match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => matches,
         Err(error) => return refuse(&command, &error),
@@ -92,6 +93,27 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
     });
     let flags = flags.collect();
     Ok(Some(Typed { task, flags }))
+}
+
+/// Long flags in one spelling: `--input-seq_length` is meant as well as `--input_seq_length`. What is no option stays as typed.
+fn one_spelling(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words = false;
+    let spell = |argument: OsString| {
+        let text = argument.to_str().unwrap_or_default();
+        words |= text == "--";
+        let Some(flag) = text.strip_prefix("--").filter(|_| !words) else {
+            return argument;
+        };
+        let (name, value) = match flag.split_once('=') {
+            Some((name, value)) => (name, format!("={value}")),
+            None => (flag, String::new()),
+        };
+        match find(&name.replace('-', "_")) {
+            Some(option) => format!("--{}{value}", option.name).into(),
+            None => argument,
+        }
+    };
+    arguments.into_iter().map(spell).collect()
 }
 
 fn word(matches: &ArgMatches, id: &str) -> String {
@@ -320,6 +342,13 @@ mod tests {
                 assert_eq!(line(&under).flags.len(), 1, "{under}");
             }
         }
+    }
+
+    #[test]
+    fn spellings_may_be_mixed() {
+        let flags = typed(&["train", "--input-seq_length", "9", "--data_path=a-b_c.csv"]).flags;
+        assert_eq!(flags["input_seq_length"], "9");
+        assert_eq!(flags["data_path"], "a-b_c.csv");
     }
 
     #[test]

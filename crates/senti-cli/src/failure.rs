@@ -66,22 +66,23 @@ impl std::fmt::Display for Failure {
             ErrorKind::Interrupted => "stopped",
             _ => "error",
         };
-        write!(f, "{word}: {}", self.error)?;
+        // One line each: a name with a line break in it must not look like a line of ours.
+        let line = |text: String| text.trim_end().replace('\n', "\\n");
+        write!(f, "{word}: {}", line(self.error.to_string()))?;
         let mut cause = self.error.source();
         let mut inner_hint = None;
         while let Some(error) = cause {
-            write!(f, "\ncause: {error}")?;
+            write!(f, "\ncause: {}", line(error.to_string()))?;
             if let Some(error) = error.downcast_ref::<Error>() {
                 inner_hint = inner_hint.or(error.hint_text());
             }
             cause = error.source();
         }
         // The outer hint knows more of what the user wanted; the inner one is better than none.
-        if let Some(hint) = self.error.hint_text().or(inner_hint) {
+        let ours = Some("this is our mistake; please report it");
+        let ours = ours.filter(|_| self.error.kind() == ErrorKind::Internal);
+        if let Some(hint) = ours.or(self.error.hint_text()).or(inner_hint) {
             write!(f, "\nhint: {hint}")?;
-        }
-        if self.error.kind() == ErrorKind::Internal {
-            write!(f, "\nhint: this is our mistake; please report it")?;
         }
         Ok(())
     }

@@ -18,7 +18,9 @@ impl Grid {
 
     /// Adds a row.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        // A row is a line, whatever a name holds.
+        let cells = cells.into_iter().map(|cell| cell.replace('\n', "\\n"));
+        self.rows.push(cells.collect());
     }
 
     /// All columns to the left.

@@ -72,8 +72,10 @@ fn text(reading: &Reading) -> String {
         fact(
             "gap",
             format!(
-                "{} rows between {} and {}, {fate}",
-                gap.missing, gap.after, gap.before
+                "{} between {} and {}, {fate}",
+                say::count(gap.missing, "row"),
+                gap.after,
+                gap.before
             ),
         );
     }

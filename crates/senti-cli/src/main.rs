@@ -11,6 +11,7 @@ mod inspect;
 mod interrupt;
 mod models;
 mod options;
+mod places;
 mod predict;
 mod progress;
 mod say;
@@ -20,6 +21,7 @@ mod show_config;
 mod source;
 mod suggestion;
 mod train;
+mod unfinished;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -46,6 +48,9 @@ fn run(typed: &Typed) -> Outcome {
     let settings = Settings::gather(typed.task.verb(), &around).map_err(usage)?;
     if settings.switch("quiet") {
         say::be_quiet();
+    }
+    for note in &settings.notes {
+        say::note(&format!("note: {note}"));
     }
     match &typed.task {
         Task::Train | Task::Predict if settings.switch("show_config") => say::result(

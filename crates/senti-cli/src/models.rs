@@ -2,8 +2,9 @@
 //!
 //! In come settings and a word; out go tables or JSON. Only `delete` changes anything.
 
-use senti::Error;
 use senti::artifact::Manifest;
+use senti::models::MODELS;
+use senti::{Error, ErrorKind};
 use senti_io::registry::{Entry, Registry};
 use senti_io::report::date;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use crate::arguments::Shelf;
 use crate::failure::{Failure, Outcome, hinted, usage};
 use crate::grid::Grid;
 use crate::settings::Settings;
-use crate::{say, scores};
+use crate::{say, scores, suggestion};
 
 /// For whoever names a model that is not there.
 pub const HINT: &str = "`senti-ai models list` shows what is there";
@@ -36,7 +37,7 @@ pub fn run(shelf: &Shelf, settings: &Settings) -> Outcome {
             };
             let entry = registry
                 .delete(model_type, version)
-                .map_err(|error| hinted(error, HINT))?;
+                .map_err(|error| absent(error, &registry, model_type, Some(version)))?;
             let text = || {
                 format!(
                     "deleted {}/{} ({})\n",
@@ -50,12 +51,50 @@ pub fn run(shelf: &Shelf, settings: &Settings) -> Outcome {
     }
 }
 
+/// Says in the command line's words that a model is not there; any other error stays, with a hint.
+pub fn absent(error: Error, registry: &Registry, model_type: &str, version: Option<u32>) -> Error {
+    let Ok(listed) = registry.list() else {
+        return hinted(error, HINT);
+    };
+    let of_type = listed
+        .iter()
+        .filter(|listed| listed.entry.model_type == model_type);
+    let versions: Vec<u32> = of_type.map(|listed| listed.entry.version).collect();
+    let root = registry.root().display();
+    let hint = error.hint_text().unwrap_or(HINT).to_owned();
+    match version {
+        _ if error.kind() != ErrorKind::Input => hinted(error, HINT),
+        _ if versions.is_empty() => {
+            let error = Error::input(format!("no model of type {model_type} in `{root}`"));
+            let trained = || {
+                let rows = MODELS.iter().filter(|model| model.trains);
+                rows.map(|model| model.name)
+            };
+            match trained().any(|name| name == model_type) {
+                true => error.hint(hint),
+                false => suggestion::hint(error, model_type, trained()),
+            }
+        }
+        Some(version) if !versions.contains(&version) => {
+            let numbers: Vec<String> = versions.iter().map(u32::to_string).collect();
+            Error::input(format!(
+                "no model {model_type}/{version} in `{root}`, there is {}",
+                numbers.join(", ")
+            ))
+            .hint(HINT)
+        }
+        _ => hinted(error, HINT),
+    }
+}
+
 /// `lstm`, `lstm/3`.
 fn split(word: &str) -> Result<(&str, Option<u32>), Failure> {
     let Some((model_type, version)) = word.split_once('/') else {
         return Ok((word, None));
     };
-    let number = version.parse().ok().filter(|number| *number > 0);
+    // `01` and `+1` may be a slip of the hand: a model is named as it is listed.
+    let number = version.parse().ok();
+    let number = number.filter(|number: &u32| *number > 0 && number.to_string() == version);
     let number: u32 = number.ok_or_else(|| {
         let sentence =
             format!("`{word}` has the version `{version}`, wanted a whole number from 1");
@@ -68,7 +107,15 @@ fn list(registry: &Registry, as_json: bool) -> Outcome {
     let listed = registry.list()?;
     if as_json {
         let models = listed.iter().map(|listed| match &listed.manifest {
-            Ok(manifest) => brief(&listed.entry, manifest),
+            Ok(manifest) => {
+                let mut document = brief(&listed.entry, manifest);
+                // `show` tells them by step.
+                for of in ["model", "naive"] {
+                    let scores = document["scores"][of].as_object_mut();
+                    scores.map(|scores| scores.remove("steps"));
+                }
+                document
+            }
             Err(error) => json!({ "entry": listed.entry, "error": error.to_string() }),
         });
         return say::result(true, || Value::Array(models.collect()), String::new);
@@ -136,7 +183,11 @@ fn brief(entry: &Entry, manifest: &Manifest) -> Value {
         "plan": manifest.plan,
         "data": manifest.data,
         "sizes": manifest.sizes,
-        "scores": { "measured_on": "test", "model": manifest.evaluation.model, "naive": manifest.evaluation.naive },
+        "scores": {
+            "measured_on": "test",
+            "model": scores::json(&manifest.evaluation.model),
+            "naive": scores::json(&manifest.evaluation.naive),
+        },
         "epochs": manifest.history.len(),
         "best_epoch": manifest.best_epoch,
         "code_version": manifest.code_version,
@@ -146,7 +197,7 @@ fn brief(entry: &Entry, manifest: &Manifest) -> Value {
 fn show(registry: &Registry, model_type: &str, version: Option<u32>, as_json: bool) -> Outcome {
     let shown = registry
         .show(model_type, version)
-        .map_err(|error| hinted(error, HINT))?;
+        .map_err(|error| absent(error, registry, model_type, version))?;
     let manifest = &shown.manifest;
     if as_json {
         let mut document = brief(&shown.entry, manifest);
@@ -183,16 +234,45 @@ fn show(registry: &Registry, model_type: &str, version: Option<u32>, as_json: bo
     );
     fact("columns", columns.collect::<Vec<_>>().join(", "));
     fact(
-        "target",
+        "forecasts",
         format!(
-            "`{}`, {} steps ahead from {} past ones",
-            manifest.target_column, plan.forecast_horizon, plan.input_seq_length
+            "`{}`, {} ahead from {} past",
+            manifest.target_column,
+            say::count(plan.forecast_horizon, "step"),
+            plan.input_seq_length
         ),
     );
-    fact(
+    // The whole plan, under the names of its options; without what only a network looks at, where there is none.
+    let network = [
+        "batch_size",
+        "dropout",
         "epochs",
-        format!("{}, best {}", manifest.history.len(), manifest.best_epoch),
-    );
+        "learning_rate",
+        "loss",
+        "patience",
+        "units",
+    ];
+    let network = network
+        .iter()
+        .filter(|_| manifest.history.is_empty())
+        .copied()
+        .collect::<Vec<_>>();
+    let names = serde_json::to_value(plan).unwrap_or_default();
+    for (name, value) in names.as_object().into_iter().flatten() {
+        if name != "model_type" && !network.contains(&name.as_str()) {
+            fact(name, value.to_string().replace(['"', '[', ']'], ""));
+        }
+    }
+    if !manifest.history.is_empty() {
+        fact("epochs_done", manifest.history.len().to_string());
+        fact(
+            "best_epoch",
+            match manifest.best_epoch {
+                0 => "0, the untrained model".to_owned(),
+                best => best.to_string(),
+            },
+        );
+    }
     for file in &shown.files {
         fact(
             &file.name,
@@ -206,7 +286,10 @@ fn show(registry: &Registry, model_type: &str, version: Option<u32>, as_json: bo
         );
         fact(
             &part.part,
-            format!("{} windows, origins {first} to {last}", part.windows),
+            format!(
+                "{}, origins {first} to {last}",
+                say::count(part.windows, "window")
+            ),
         );
     }
     let text = format!(

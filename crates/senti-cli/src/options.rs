@@ -146,7 +146,7 @@ const fn share(
 /// Every option, in the order of help.
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
-    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "found", kind: Choice(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from; found: local with a data path, bigquery with a project and a data set, else sample", ..ROW },
+    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "what is given", kind: Choice(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from; when left out: local with a data path, bigquery with a project and a data set, else sample", ..ROW },
     Opt { name: "data_path", env: &["DATA_PATH"], unset: "none", kind: Path, purpose: "File to read: CSV in any dialect, gzip, zstd or Parquet", ..ROW },
     column("target_column", &["SENTI_TARGET_COLUMN"], "Column to forecast: the closing price"),
     column("open_column", &["SENTI_OPEN_COLUMN"], "Column with the opening price"),
@@ -167,7 +167,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "model_type", group: MODEL, env: &["MODEL_TYPE"], default: Some("lstm"), kind: Choice(|| MODELS.iter().filter(|model| model.trains).map(|model| model.name).collect()), purpose: "Model: lstm is the bidirectional LSTM, basic a ridge regression", ..ROW },
     Opt { name: "version", group: MODEL, env: &["SENTI_VERSION"], unset: "the newest", kind: Whole(1, 4_294_967_295), purpose: "Version of the model in the registry", verbs: &[Predict], ..ROW },
     Opt { name: "units", group: MODEL, env: &["SENTI_UNITS"], default: Some("128,64"), kind: Wholes(1, 4096, 8), purpose: "Units of each bidirectional layer", verbs: TRAINS, ..ROW },
-    Opt { name: "dropout", group: MODEL, env: &["SENTI_DROPOUT"], default: Some("0.2"), kind: Number(|x| (0.0..1.0).contains(&x), "0 or more and less than 1"), purpose: "Share of values dropped behind each layer", verbs: TRAINS, ..ROW },
+    Opt { name: "dropout", group: MODEL, env: &["SENTI_DROPOUT"], default: Some("0.2"), kind: Number(|x| (0.0..=0.99).contains(&x), "from 0 to 0.99"), purpose: "Share of values dropped behind each layer", verbs: TRAINS, ..ROW },
     Opt { name: "target", group: MODEL, env: &["SENTI_TARGET"], default: Some("log_return"), kind: Choice(|| vec!["log_return", "price"]), purpose: "What is learned: the move from the last close, or the price itself (the original's recipe)", verbs: TRAINS, ..ROW },
     Opt { name: "loss", group: MODEL, env: &["SENTI_LOSS"], default: Some("pinball"), kind: Choice(|| vec!["pinball", "mse", "mae", "huber"]), purpose: "What training minimises; pinball learns 19 quantiles", verbs: TRAINS, ..ROW },
 
@@ -311,7 +311,7 @@ mod tests {
         let mut page = String::from(
             "# Options\n\nMade from `crates/senti-cli/src/options.rs`; a test compares the two (`SENTI_BLESS=1 cargo test -p senti-cli` rewrites this page).\n\n\
              A flag wins over the environment, the environment over a `.env` file, that over `senti-ai.toml` (or `--config FILE`), and that over the default.\n\
-             Flags may be spelled with `-` for `_`. Keys of the file are the flags without dashes. `senti-ai train --show_config` prints each value and where it came from.\n",
+             Flags may be spelled with `-` for `_`. Keys of the file are the flags without the leading dashes. `senti-ai train --show_config` prints each value and where it came from.\n",
         );
         let mut group = "";
         for option in OPTIONS {
@@ -392,6 +392,9 @@ mod tests {
         check("units", "1,1,1,1,1,1,1,1,1", None);
         check("dropout", "0", Some(Value::Number(0.0)));
         check("dropout", "1", None);
+        check("dropout", "0.999999999", None);
+        check("dropout", "0.99", Some(Value::Number(0.99)));
+        check("threads", "1025", None);
         check("dropout", "NaN", None);
         check("learning_rate", "inf", None);
         check("loss", "mse", Some(Value::Text("mse".into())));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use senti::artifact::Artifact;
 use senti::doors::{Machine, forecast};
+use senti::forecast::Forecast;
 use senti::{Error, Result, Role};
 use senti_engine::Simd;
 use senti_io::registry::{Entry, Registry};
@@ -13,13 +14,20 @@ use senti_io::report::{date, forecast_value, write_forecast};
 use senti_io::sources::{Reading, Request};
 use serde_json::json;
 
-use crate::failure::{Outcome, hinted, usage};
+use crate::failure::{Outcome, usage};
+use crate::interrupt::Stage;
+use crate::options::Verb;
 use crate::settings::{Origin, Settings};
-use crate::{models, say, scores, source, train};
+use crate::{interrupt, models, places, say, scores, source, train};
 
 /// Forecasts.
 pub fn run(settings: &Settings) -> Outcome {
     let request = source::request(settings)?;
+    if let Some(folder) = settings.path("output") {
+        let no_plot = settings.switch("no_plot");
+        places::spare_input(&request, &folder, Verb::Predict, no_plot)?;
+    }
+    interrupt::listen()?;
     let registry = Registry::open(settings.path("registry").unwrap_or_default());
     let version = settings
         .whole("version")
@@ -27,7 +35,7 @@ pub fn run(settings: &Settings) -> Outcome {
     let model_type = settings.text("model_type").unwrap_or_default();
     let (entry, artifact) = registry
         .load_entry(model_type, version)
-        .map_err(|error| hinted(error, models::HINT))?;
+        .map_err(|error| models::absent(error, &registry, model_type, version))?;
     agrees(settings, &entry, &artifact)?;
     let reading = read(request, &artifact)?;
     // One window: a second thread would cost more than it brings.
@@ -36,6 +44,7 @@ pub fn run(settings: &Settings) -> Outcome {
         simd: Simd::detect(),
     };
     let forecast = forecast(&artifact, &reading.table, machine)?;
+    interrupt::stage(Stage::Telling);
     let files = match settings.path("output") {
         Some(folder) => write_forecast(
             &folder,
@@ -45,18 +54,26 @@ pub fn run(settings: &Settings) -> Outcome {
         )?,
         None => Vec::new(),
     };
-    let trained = date(artifact.manifest.data.last, artifact.manifest.data.step);
+    let manifest = &artifact.manifest;
+    let trained = date(manifest.data.last, manifest.data.step);
     let model = format!(
-        "model {}/{}, trained on rows to {trained}: {}",
-        entry.model_type,
-        entry.version,
+        "model {}, trained on rows to {trained}: {}",
+        train::name(&entry),
         entry.path.display()
     );
+    let told = scores::brief(&manifest.evaluation, &manifest.target_column);
+    if seen(&artifact, &forecast) {
+        say::note(&format!(
+            "note: the model was trained and tested on rows to {trained}: this forecast is not of the future for it"
+        ));
+    }
     if settings.json() {
+        say::note(&told);
         let document = document(&entry, &artifact, &reading, &forecast, &files);
         return say::result(true, || document, String::new);
     }
     say::note(&model);
+    say::note(&told);
     say::note(&scores::origin(&forecast));
     say::data(&scores::forecast(&forecast))?;
     if !files.is_empty() {
@@ -65,9 +82,32 @@ pub fn run(settings: &Settings) -> Outcome {
     Ok(())
 }
 
-/// Lengths that contradict the model are refused; the model cannot change them.
+/// Does the forecast start inside the rows that the model was made from?
+fn seen(artifact: &Artifact, forecast: &Forecast) -> bool {
+    forecast.origin < artifact.manifest.data.last
+}
+
+/// Lengths and a target that contradict the model are refused; the model cannot change them.
 fn agrees(settings: &Settings, entry: &Entry, artifact: &Artifact) -> Outcome {
     let plan = &artifact.manifest.plan;
+    let model = train::name(entry);
+    let said_by = |name: &str| match &settings.get(name).origin {
+        Origin::Flag => ("--", "flag".to_owned()),
+        origin => ("", origin.to_string()),
+    };
+    let target = artifact.manifest.target_column.as_str();
+    for name in ["target_column", "close_column"] {
+        let Some(asked) = settings.text(name).filter(|asked| *asked != target) else {
+            continue;
+        };
+        let (dashes, origin) = said_by(name);
+        let error = Error::input(format!(
+            "`{dashes}{name}` is `{asked}` ({origin}), but the model {model} forecasts `{target}`"
+        ));
+        return Err(usage(error.hint(format!(
+            "leave `{name}` out, or train a model of it; `senti-ai models show {model}` tells its columns"
+        ))));
+    }
     for (name, of_model) in [
         ("input_seq_length", plan.input_seq_length),
         ("forecast_horizon", plan.forecast_horizon),
@@ -78,11 +118,7 @@ fn agrees(settings: &Settings, entry: &Entry, artifact: &Artifact) -> Outcome {
         else {
             continue;
         };
-        let (dashes, origin) = match &settings.get(name).origin {
-            Origin::Flag => ("--", "flag".to_owned()),
-            origin => ("", origin.to_string()),
-        };
-        let model = format!("{}/{}", entry.model_type, entry.version);
+        let (dashes, origin) = said_by(name);
         let error = Error::input(format!(
             "`{dashes}{name}` is {asked} ({origin}), but the model {model} was trained with {of_model}"
         ));
@@ -110,7 +146,7 @@ fn read(request: Request, artifact: &Artifact) -> Result<Reading> {
             .iter()
             .any(|column| other(&column.name, column.role))
     {
-        source::describe(&reading);
+        source::describe(&reading, &request);
         return Ok(reading);
     }
     let roles = columns
@@ -130,7 +166,7 @@ fn document(
     entry: &Entry,
     artifact: &Artifact,
     reading: &Reading,
-    forecast: &senti::forecast::Forecast,
+    forecast: &Forecast,
     files: &[PathBuf],
 ) -> serde_json::Value {
     json!({
@@ -139,6 +175,9 @@ fn document(
             "version": entry.version,
             "path": entry.path,
             "trained_to": date(artifact.manifest.data.last, artifact.manifest.data.step),
+            "target_column": artifact.manifest.target_column,
+            "scores": scores::brief_json(&artifact.manifest.evaluation),
+            "has_seen_the_future": seen(artifact, forecast),
         },
         "data": {
             "source": reading.origin,

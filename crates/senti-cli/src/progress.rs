@@ -21,7 +21,11 @@ pub struct Progress {
     seen: u32,
     began: Duration,
     first: Option<Duration>,
-    windows: usize,
+    /// Windows of this epoch that were done in this run.
+    windows: f64,
+    /// Batches of this epoch that an earlier run has done.
+    before: Option<usize>,
+    working: Option<&'static str>,
     last: Option<EpochRecord>,
     best: Option<EpochRecord>,
 }
@@ -32,7 +36,7 @@ impl Progress {
         let bar = (std::io::stderr().is_terminal() && !say::quiet()).then(|| {
             let target = ProgressDrawTarget::stderr_with_hz(RATE);
             // Two lines, so that a terminal of 80 columns shows everything.
-            let template = "epoch {prefix} [{bar:30}] {msg}";
+            let template = "{prefix} [{bar:30}] {msg}";
             let style = ProgressStyle::with_template(template).expect("the template is a constant");
             ProgressBar::with_draw_target(None, target).with_style(style.progress_chars("=> "))
         });
@@ -42,7 +46,9 @@ impl Progress {
             seen: 0,
             began: Duration::ZERO,
             first: None,
-            windows: 0,
+            windows: 0.0,
+            before: None,
+            working: None,
             last: None,
             best: None,
         }
@@ -60,7 +66,19 @@ impl Progress {
                     ));
                 }
             }
-            Event::Working { .. } => {}
+            Event::Working { what, done, of } => {
+                let Some(bar) = &self.bar else {
+                    // One line for each kind of work.
+                    if self.working.replace(what) != Some(*what) {
+                        say::note(&format!("{what}, {}", say::count(*of, "window")));
+                    }
+                    return;
+                };
+                bar.set_length(*of as u64);
+                bar.set_prefix(*what);
+                bar.set_position(*done as u64);
+                bar.set_message("");
+            }
             Event::Batch {
                 epoch,
                 batch,
@@ -69,13 +87,15 @@ impl Progress {
                 loss,
             } => {
                 self.first.get_or_insert(now);
-                self.windows = *windows;
+                // A resumed run begins in the middle of an epoch: only what was done here counts.
+                let before = *self.before.get_or_insert(batch.saturating_sub(1));
+                let share = (batch - before) as f64 / (*batches).max(1) as f64;
+                self.windows = *windows as f64 * share;
                 let Some(bar) = &self.bar else { return };
                 bar.set_length(*batches as u64);
-                bar.set_prefix(format!("{epoch}/{}", self.epochs));
+                bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
                 bar.set_position(*batch as u64);
-                let share = *batch as f64 / (*batches).max(1) as f64;
-                let speed = speed(*windows as f64 * share, now.saturating_sub(self.began));
+                let speed = speed(self.windows, now.saturating_sub(self.began));
                 let pace: Vec<String> = std::iter::once(speed)
                     .chain(self.left(*epoch, now))
                     .collect();
@@ -116,14 +136,16 @@ impl Progress {
                             if *best { " (best)" } else { "" }
                         ),
                         rate(*record),
-                        speed(self.windows as f64, now.saturating_sub(self.began)),
+                        speed(self.windows, now.saturating_sub(self.began)),
                     ];
                     parts.extend(self.left(record.epoch + 1, now));
                     say::note(&parts.join("  "));
                 }
                 self.began = now;
+                self.before = None;
             }
-            Event::Interrupted { .. } | Event::Tested(_) | Event::Finished(_) => self.clear(),
+            Event::Tested(_) => {}
+            Event::Interrupted { .. } | Event::Finished(_) => self.clear(),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! In come finished texts; nothing else in this crate writes. A reader that closed the pipe is no error and no panic.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -25,7 +26,9 @@ pub fn quiet() -> bool {
 /// Data for stdout. A closed pipe (`| head`) ends the text, not the program.
 pub fn data(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out
+        .write_all(harmless(text).as_bytes())
+        .and_then(|()| out.flush());
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Error::remote("cannot write the result to stdout").because(error))
@@ -50,12 +53,45 @@ pub fn result(
 /// A line for the person at the terminal.
 pub fn note(line: &str) {
     if !quiet() {
-        stderr(line);
+        always(line);
     }
+}
+
+/// A line that must be known even where only errors are wanted.
+pub fn always(line: &str) {
+    // One line: a name with a line break in it must not look like a line of ours.
+    stderr(&harmless(line).replace('\n', "\\n"));
+}
+
+/// `1 epoch`, `2 epochs`.
+pub fn count(n: usize, one: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        n => format!("{n} {one}s"),
+    }
+}
+
+/// Names come from files and arguments, and may hold what makes a terminal do things. It is spelled out, as JSON does, so that a
+/// JSON document stays one. New lines are ours.
+fn harmless(text: &str) -> Cow<'_, str> {
+    // Beside the control characters, those that turn the direction of writing around.
+    let harmful = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let spell = |c: char| match harmful(c) {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    };
+    Cow::Owned(text.chars().map(spell).collect())
 }
 
 /// A drawn error; never silenced. Colour only for a terminal that wants it.
 pub fn error(text: &str) {
+    let text = &*harmless(text);
     if !colour(std::io::stderr().is_terminal()) {
         return stderr(text);
     }
@@ -78,4 +114,28 @@ pub fn colour(terminal: bool) -> bool {
 fn stderr(line: &str) {
     // Nobody can be told when stderr itself is gone.
     let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_spelled_out() {
+        for (text, wanted) in [
+            ("a b\nµ", "a b\nµ"),
+            ("a\u{1b}[31mb\r\u{7}", "a\\u001b[31mb\\u000d\\u0007"),
+            ("\u{9b}2J \u{202e}vsc", "\\u009b2J \\u202evsc"),
+        ] {
+            assert_eq!(harmless(text), wanted);
+        }
+    }
+
+    #[test]
+    fn one_is_one() {
+        assert_eq!(
+            [count(1, "epoch"), count(0, "epoch")],
+            ["1 epoch", "0 epochs"]
+        );
+    }
 }

@@ -2,10 +2,13 @@
 //!
 //! In come an [`Evaluation`] or a [`Forecast`]; out go tables and a plain sentence. Nothing is computed but shares and differences.
 
+use std::collections::BTreeMap;
+
 use senti::evaluation::Evaluation;
 use senti::forecast::Forecast;
-use senti::metrics::{METRICS, Unit};
+use senti::metrics::{METRICS, Scores, Unit};
 use senti_io::report::date;
+use serde_json::{Value, json};
 
 use crate::grid::Grid;
 
@@ -65,40 +68,108 @@ pub fn table(evaluation: &Evaluation) -> String {
     grid.numbers(2)
 }
 
+/// Differences up to this many percent are called equal.
+const EQUAL: f64 = 0.5;
+
+/// Points by which the 90 % interval may be off before it is told.
+const OFF: f64 = 10.0;
+
+/// The score of this name over all steps.
+fn overall(scores: &Scores, name: &str) -> Option<f64> {
+    scores.overall.get(name).copied().flatten()
+}
+
 /// Did the model beat the naive forecast on this test part? No word on whether that was luck.
 pub fn verdict(evaluation: &Evaluation) -> String {
     let change = |name: &str| {
-        let value = |map: &std::collections::BTreeMap<String, Option<f64>>| {
-            map.get(name).copied().flatten()
-        };
         let (model, naive) = (
-            value(&evaluation.model.overall)?,
-            value(&evaluation.naive.overall)?,
+            overall(&evaluation.model, name)?,
+            overall(&evaluation.naive, name)?,
         );
         (naive > 0.0).then(|| 100.0 * (model / naive - 1.0))
     };
     let (Some(mae), Some(crps)) = (change("mae"), change("crps")) else {
         return "the naive forecast made no error on this test part, so nothing can be said against it".into();
     };
-    let told = |change: f64| match change < 0.0 {
-        true => format!("{:.1} % lower", -change),
-        false => format!("{change:.1} % higher"),
+    let told = |change: f64| match change {
+        // What is printed as 0.0 % is no difference.
+        _ if change.abs() < 0.05 => "equal to naive's".to_owned(),
+        _ if change < 0.0 => format!("{:.1} % lower than naive's", -change),
+        _ => format!("{change:.1} % higher than naive's"),
     };
-    let told = format!(
-        "its mean absolute error is {}, its CRPS {}",
+    let sign = |change: f64| match change {
+        _ if change < -EQUAL => -1,
+        _ if change > EQUAL => 1,
+        _ => 0,
+    };
+    let verdict = match (sign(mae), sign(crps)) {
+        (-1, -1) => "the model beat the naive forecast on this test part".to_owned(),
+        (1, 1) => "the model did not beat the naive forecast on this test part".to_owned(),
+        (0, 0) => format!(
+            "the model and the naive forecast are equal on this test part, within {EQUAL} %"
+        ),
+        _ => "on this test part the two scores do not agree whether the model is better than the naive forecast".to_owned(),
+    };
+    let covered = overall(&evaluation.model, "coverage_90").map(|share| 100.0 * share);
+    let covered = covered.filter(|covered| (covered - 90.0).abs() > OFF);
+    let covered = covered.map_or(String::new(), |covered| {
+        format!("; its 90 % interval covered {covered:.1} % of what came true")
+    });
+    format!(
+        "{verdict}: its mean absolute error is {}, its CRPS {}{covered} (one test part; whether that is more than luck is not tested)",
         told(mae),
         told(crps)
-    );
-    let verdict = match (mae < 0.0, crps < 0.0) {
-        (true, true) => "the model beat the naive forecast on this test part",
-        (false, false) => "the model did not beat the naive forecast on this test part",
-        _ => {
-            "on this test part the model is neither clearly better nor clearly worse than the naive forecast"
-        }
+    )
+}
+
+/// The few scores that tell what a model is worth, in a line.
+pub fn brief(evaluation: &Evaluation, target: &str) -> String {
+    let told = |scores: &Scores, name: &str| {
+        let unit = METRICS.iter().find(|metric| metric.name == name);
+        let value = overall(scores, name).zip(unit);
+        value.map_or("-".to_owned(), |(value, metric)| figure(value, metric.unit))
+    };
+    let pair = |name: &str| {
+        format!(
+            "{} (naive {})",
+            told(&evaluation.model, name),
+            told(&evaluation.naive, name)
+        )
     };
     format!(
-        "{verdict}: {told} than naive's (one test part; whether that is more than luck is not tested)"
+        "its test: mean absolute error {}, CRPS {} in units of `{target}`; its 90 % interval covered {}",
+        pair("mae"),
+        pair("crps"),
+        told(&evaluation.model, "coverage_90")
     )
+}
+
+/// The same for a program.
+pub fn brief_json(evaluation: &Evaluation) -> Value {
+    let of = |scores: &Scores| {
+        let names = ["mae", "crps", "coverage_90"];
+        let values = names.map(|name| (name.to_owned(), json!(overall(scores, name))));
+        Value::Object(values.into_iter().collect())
+    };
+    json!({ "measured_on": "test", "model": of(&evaluation.model), "naive": of(&evaluation.naive) })
+}
+
+/// Scores as JSON; counts are whole numbers.
+pub fn json(scores: &Scores) -> Value {
+    let map = |map: &BTreeMap<String, Option<f64>>| {
+        let entries = map.iter().map(|(name, value)| {
+            let metric = METRICS.iter().find(|metric| metric.name == name);
+            let count = metric.is_some_and(|metric| metric.unit == Unit::Count);
+            let value = match value {
+                Some(value) if count => json!(value.round() as u64),
+                value => json!(value),
+            };
+            (name.clone(), value)
+        });
+        Value::Object(entries.collect())
+    };
+    let steps: Vec<Value> = scores.steps.iter().map(map).collect();
+    json!({ "windows": scores.windows, "overall": map(&scores.overall), "steps": steps })
 }
 
 /// Every step of a forecast.
@@ -163,7 +234,6 @@ pub fn price(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use senti::metrics::Scores;
 
     fn scores(mae: f64, crps: f64) -> Scores {
         let map = |mae, crps| {
@@ -194,10 +264,39 @@ mod tests {
         check(
             9.0,
             9.5,
-            "the model beat the naive forecast on this test part: its mean absolute error is 10.0 % lower, its CRPS 5.0 % lower",
+            "the model beat the naive forecast on this test part: its mean absolute error is 10.0 % lower than naive's, its CRPS 5.0 % lower than naive's (one",
         );
-        check(11.0, 10.0, "the model did not beat the naive forecast");
-        check(9.0, 11.0, "on this test part the model is neither");
+        check(
+            10.0,
+            10.0,
+            "the model and the naive forecast are equal on this test part, within 0.5 %: its mean absolute error is equal to naive's, its CRPS equal to naive's (one",
+        );
+        check(9.96, 10.04, "the model and the naive forecast are equal");
+        check(11.0, 10.1, "the model did not beat the naive forecast");
+        for (mae, crps) in [(9.0, 11.0), (11.0, 10.0), (9.0, 9.99)] {
+            check(mae, crps, "on this test part the two scores do not agree");
+        }
+    }
+
+    #[test]
+    fn an_interval_that_is_far_off_is_told() {
+        let told = |coverage: f64| {
+            let mut model = scores(9.0, 9.0);
+            model.overall.insert("coverage_90".into(), Some(coverage));
+            verdict(&Evaluation {
+                model,
+                naive: scores(10.0, 10.0),
+            })
+        };
+        assert!(told(0.7).contains("; its 90 % interval covered 70.0 % of what came true ("));
+        assert!(!told(0.85).contains("interval"));
+    }
+
+    #[test]
+    fn counts_are_whole_numbers() {
+        let mut model = scores(9.0, 9.0);
+        model.overall.insert("direction_n".into(), Some(45.0));
+        assert_eq!(json(&model)["overall"]["direction_n"].to_string(), "45");
     }
 
     #[test]

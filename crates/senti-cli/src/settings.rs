@@ -56,6 +56,8 @@ pub struct Setting {
 pub struct Settings {
     verb: Verb,
     values: BTreeMap<&'static str, Setting>,
+    /// What a careful reader of the files should be told.
+    pub notes: Vec<String>,
 }
 
 /// What the settings are made from, so that tests need no real environment.
@@ -71,10 +73,12 @@ pub struct Surroundings<'a> {
 impl Settings {
     /// Flag before environment before `.env` before file before default.
     pub fn gather(verb: Verb, around: &Surroundings<'_>) -> Result<Self> {
-        let dotenv = env_file::read(&around.folder.join(".env"))?;
+        let known = || OPTIONS.iter().flat_map(|option| option.env.iter().copied());
+        let (dotenv, notes) = env_file::read(&around.folder.join(".env"), known)?;
         let mut settings = Self {
             verb,
             values: BTreeMap::new(),
+            notes,
         };
         let rows = || OPTIONS.iter().filter(|option| option.serves(verb));
         // The file is itself an option, so the others wait until it is read.
@@ -189,10 +193,15 @@ fn read(option: &Opt, text: &str, origin: &Origin) -> Result<Value> {
             option.name,
             option.wanted()
         ));
-        match (option.kind, option.default) {
-            (crate::options::Kind::Choice(names), _) => suggestion::hint(error, text, names()),
-            (_, Some(default)) => error.hint(format!("leave it out for the default, {default}")),
-            _ => error.hint("`senti-ai help COMMAND` says what an option is for"),
+        // What is wanted stands in the sentence; a hint that repeats it would be no help.
+        let near = match option.kind {
+            crate::options::Kind::Choice(names) => suggestion::nearest(text, names().into_iter()),
+            _ => None,
+        };
+        match (near, option.default) {
+            (Some(near), _) => error.hint(format!("did you mean `{near}`?")),
+            (None, Some(default)) => error.hint(format!("leave it out for the default, {default}")),
+            (None, None) => error.hint("`senti-ai help COMMAND` says what an option is for"),
         }
     })
 }
@@ -229,19 +238,31 @@ fn configuration(named: Option<&str>, folder: &Path) -> Result<(String, toml::Ta
             .span()
             .map(|span| 1 + text[..span.start].matches('\n').count());
         let place = line.map_or(String::new(), |line| format!(", line {line}"));
-        Error::input(format!("`{name}`{place}: {}", error.message().trim()))
+        let message = error.message().trim().replace('\n', " ");
+        Error::input(format!("`{name}`{place}: {message}"))
             .hint("a line is `name = value`; texts stand in quotes")
     })?;
     let known = || {
         let names = OPTIONS.iter().map(|option| option.name);
         names.filter(|name| !FLAGS_ONLY.contains(name))
     };
-    for key in table.keys() {
-        // Files of other programs, and habit, write keys with dashes: name the right spelling instead of guessing.
-        if find(key).is_none() || FLAGS_ONLY.contains(&key.as_str()) {
+    let mut keys = toml::Table::new();
+    for (key, value) in table {
+        // Dashes are as good as underscores, as they are in flags.
+        let option = find(&key.replace('-', "_"));
+        let Some(option) = option.filter(|option| !FLAGS_ONLY.contains(&option.name)) else {
             let error = Error::input(format!("`{name}` has the unknown key `{key}`"));
-            return Err(suggestion::hint(error, key, known()));
+            return Err(match suggestion::nearest(&key, known()) {
+                Some(near) => error.hint(format!(
+                    "did you mean `{near}`? `senti-ai train --help` lists the names"
+                )),
+                None => error.hint("`senti-ai train --help` lists the names"),
+            });
+        };
+        if keys.insert(option.name.to_owned(), value).is_some() {
+            let sentence = format!("`{name}` has the key `{}` in two spellings", option.name);
+            return Err(Error::input(sentence).hint("give it once"));
         }
     }
-    Ok((name, table))
+    Ok((name, keys))
 }

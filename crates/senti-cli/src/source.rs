@@ -110,7 +110,7 @@ pub fn columns(settings: &Settings) -> Request {
 /// Reads, and says what was recognised.
 pub fn read(request: &Request) -> Result<Reading> {
     let reading = open(request)?;
-    describe(&reading);
+    describe(&reading, request);
     Ok(reading)
 }
 
@@ -122,7 +122,7 @@ pub fn open(request: &Request) -> Result<Reading> {
 }
 
 /// The line about a reading, and what a careful reader should know of it.
-pub fn describe(reading: &Reading) {
+pub fn describe(reading: &Reading, request: &Request) {
     say::note(&reading.summary());
     for dropped in &reading.found.dropped {
         say::note(&format!(
@@ -133,6 +133,23 @@ pub fn describe(reading: &Reading) {
     for warning in &reading.found.warnings {
         say::note(&format!("note: {warning}"));
     }
+    // The sample says so itself.
+    let calendar = reading.table.calendar();
+    let last = reading.table.time().last().copied();
+    if request.source.as_deref() != Some("sample")
+        && last.is_some_and(|last| old(last, calendar.step(), now()))
+    {
+        say::note(&format!(
+            "note: the last row is of {}: a forecast starts there, not today",
+            reading.found.last
+        ));
+    }
+}
+
+/// More than two steps and two days ago: a reader who expects the present must know.
+fn old(last: Time, step: i64, now: Time) -> bool {
+    const DAY: i64 = 86_400_000;
+    now.saturating_sub(last) > (2 * step).max(2 * DAY)
 }
 
 /// Milliseconds since 1970: the only look at the clock that can change what is read (an unfinished candle).
@@ -141,4 +158,22 @@ pub fn now() -> Time {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_old_after_two_days_and_two_steps() {
+        const HOUR: i64 = 3_600_000;
+        for (step, age, wanted) in [
+            (HOUR, 47 * HOUR, false),
+            (HOUR, 49 * HOUR, true),
+            (7 * 24 * HOUR, 13 * 24 * HOUR, false),
+            (7 * 24 * HOUR, 15 * 24 * HOUR, true),
+        ] {
+            assert_eq!(old(1_000, step, 1_000 + age), wanted, "{step} {age}");
+        }
+    }
 }

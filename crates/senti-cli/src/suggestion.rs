@@ -10,7 +10,7 @@ pub fn hint<'a>(error: Error, typed: &str, names: impl IntoIterator<Item = &'a s
     match nearest(typed, names.iter().copied()) {
         Some(name) => error.hint(format!("did you mean `{name}`?")),
         None if names.len() <= 8 => error.hint(format!("there are: {}", names.join(", "))),
-        None => error.hint("`senti-ai help` lists them all"),
+        None => error.hint("`senti-ai train --help` lists them all"),
     }
 }
 

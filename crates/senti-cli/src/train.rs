@@ -4,65 +4,71 @@
 //! [`senti::doors::fit`]; this file only connects it with the outside.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use senti::artifact::State;
+use senti::artifact::{Artifact, State};
 use senti::doors::{Machine, Outcome as Learned, Provenance, fit};
 use senti::observe::{Event, Next};
 use senti::plan::{Draft, Plan};
 use senti::{Error, ErrorKind};
 use senti_engine::Simd;
-use senti_io::checkpoint;
 use senti_io::registry::{Entry, Registry};
 use senti_io::report::{Recorder, date, forecast_value, write_training};
 use senti_io::sources::Reading;
 use serde_json::json;
 
 use crate::failure::{Outcome, hinted, usage};
-use crate::options::find;
+use crate::interrupt::Stage;
+use crate::options::{Verb, find};
 use crate::progress::Progress;
 use crate::settings::Settings;
-use crate::{interrupt, say, scores, source};
+use crate::unfinished::Unfinished;
+use crate::{interrupt, places, say, scores, source};
 
-/// The training in progress, inside the output folder.
-const CHECKPOINT: &str = "checkpoint.senti";
-
-/// Between two checkpoints; an epoch of a small model takes less.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Weights from which on a person should know that the network is large.
+const LARGE: usize = 50_000_000;
 
 /// Trains a model.
 pub fn run(settings: &Settings) -> Outcome {
     let plan = plan(settings)?;
     let request = source::request(settings)?;
     let output = settings.path("output").unwrap_or_default();
+    let no_plot = settings.switch("no_plot");
+    places::spare_input(&request, &output, Verb::Train, no_plot)?;
     let registry = Registry::open(settings.path("registry").unwrap_or_default());
-    if registry.root().exists() && !registry.root().is_dir() {
-        // Told now rather than when the training is done.
-        let sentence = format!(
-            "the registry `{}` is a file, wanted a folder",
-            registry.root().display()
-        );
-        return Err(Error::input(sentence)
-            .hint("give another `--registry DIR`")
-            .into());
-    }
-    let resume = resume(settings, &output)?;
+    places::writable(&registry, &plan.model_type)?;
+    let mut unfinished = Unfinished::new(&output);
+    let resumes = settings.switch("resume");
+    unfinished.announce(resumes)?;
+    interrupt::listen()?;
     let reading = source::read(&request)?;
-    let learned = learn(settings, &plan, &reading, &output, resume.as_ref());
+    let resume = match resumes {
+        true => Some(unfinished.take_up(&plan, &reading.digest)?),
+        false => None,
+    };
+    let learned = learn(
+        settings,
+        &plan,
+        &reading,
+        &output,
+        &mut unfinished,
+        resume.as_ref(),
+    );
     let (learned, recorder) = learned?;
 
-    let saved = registry.save(&learned.artifact, &plan.model_type, source::now());
-    let entry = saved.map_err(|error| {
-        let kept = output.join(CHECKPOINT).exists();
-        let error =
-            Error::new(error.kind(), "the model is trained, but cannot be saved").because(error);
-        match kept {
-            true => error
-                .hint("the training is kept: make room, and run the same command with `--resume`"),
-            false => error,
+    // A resumed run may only have to write its files: its model is saved once.
+    let there = resume.and_then(|_| saved_before(&registry, &plan, &learned.artifact));
+    let entry = match there {
+        Some(entry) => {
+            say::note(&format!("the model is saved already, as {}", name(&entry)));
+            entry
         }
-    })?;
-    let no_plot = settings.switch("no_plot");
+        None => {
+            let saved = registry.save(&learned.artifact, &plan.model_type, source::now());
+            saved.map_err(|error| not_saved(error, &unfinished))?
+        }
+    };
+    interrupt::stage(Stage::Writing);
     let files = write_training(
         &output,
         &learned,
@@ -70,13 +76,72 @@ pub fn run(settings: &Settings) -> Outcome {
         recorder,
         Some(&entry),
         no_plot,
-    )?;
-    checkpoint::remove(&output.join(CHECKPOINT))?;
+    );
+    let files = files.map_err(|error| not_written(error, &entry, &unfinished))?;
+    unfinished.done()?;
     let (json, text) = (
         || document(&learned, &entry, &files),
         || text(&learned, &entry, &files),
     );
     say::result(settings.json(), json, text)
+}
+
+/// As it is called on the command line: `lstm/3`.
+pub fn name(entry: &Entry) -> String {
+    format!("{}/{}", entry.model_type, entry.version)
+}
+
+/// The very same model in the registry: of these data, weight for weight.
+fn saved_before(registry: &Registry, plan: &Plan, artifact: &Artifact) -> Option<Entry> {
+    let listed = registry.list().ok()?;
+    let alike = listed.into_iter().rev().filter(|listed| {
+        let manifest = listed.manifest.as_ref();
+        listed.entry.model_type == plan.model_type
+            && manifest.is_ok_and(|manifest| {
+                manifest.data.digest == artifact.manifest.data.digest
+                    && manifest.best_epoch == artifact.manifest.best_epoch
+                    && manifest.history == artifact.manifest.history
+            })
+    });
+    alike.map(|listed| listed.entry).find(|entry| {
+        let loaded = registry.load(&entry.model_type, Some(entry.version));
+        loaded.is_ok_and(|loaded| loaded.tensors == artifact.tensors)
+    })
+}
+
+/// What to do about a place that cannot be written, and how the training goes on then.
+fn then_resume(error: &Error, unfinished: &Unfinished, then: &str) -> Option<String> {
+    let hint = error.hint_text().map(str::to_owned);
+    match (hint, unfinished.kept()) {
+        (hint, None) => hint,
+        (None, Some(_)) => Some(format!("then {then}")),
+        (Some(hint), Some(_)) => Some(format!("{hint}; then {then}")),
+    }
+}
+
+fn not_saved(error: Error, unfinished: &Unfinished) -> Error {
+    let then = "run the same command with `--resume`: the training is kept";
+    let hint = then_resume(&error, unfinished, then);
+    let error =
+        Error::new(error.kind(), "the model is trained, but cannot be saved").because(error);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn not_written(error: Error, entry: &Entry, unfinished: &Unfinished) -> Error {
+    let then = "run the same command with `--resume`: the model is not saved twice";
+    let hint = then_resume(&error, unfinished, then);
+    let sentence = format!(
+        "the model is saved as {}, but its files cannot be written",
+        name(entry)
+    );
+    let error = Error::new(error.kind(), sentence).because(error);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
 }
 
 /// The plan of the settings. A range is checked when a setting is read, so only contradictions between them are left.
@@ -99,43 +164,12 @@ fn plan(settings: &Settings) -> Outcome<Plan> {
     draft.check().map_err(|error| usage(hinted(error, hint)))
 }
 
-/// The state of an interrupted training, where one is wanted.
-fn resume(settings: &Settings, output: &Path) -> Outcome<Option<State>> {
-    let path = output.join(CHECKPOINT);
-    if !settings.switch("resume") {
-        if path.exists() {
-            say::note(&format!(
-                "note: `{}` holds an interrupted training; `--resume` would go on with it",
-                output.display()
-            ));
-        }
-        return Ok(None);
-    }
-    if !path.exists() {
-        let error = Error::input(format!(
-            "there is no training to resume in `{}`",
-            output.display()
-        ));
-        return Err(error
-            .hint("train without `--resume`, or name the folder with `--output`")
-            .into());
-    }
-    let loaded = checkpoint::load(&path)?;
-    if let Some(note) = loaded.note {
-        say::note(&format!("note: {note}"));
-    }
-    say::note(&format!(
-        "resuming after {} epochs",
-        loaded.state.manifest.epochs_done
-    ));
-    Ok(Some(loaded.state))
-}
-
 fn learn(
     settings: &Settings,
     plan: &Plan,
     reading: &Reading,
     output: &Path,
+    unfinished: &mut Unfinished,
     resume: Option<&State>,
 ) -> Outcome<(Learned, Recorder)> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -152,19 +186,21 @@ fn learn(
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let mut recorder = Recorder::new(output)?;
-    interrupt::listen()?;
     let start = Instant::now();
     let mut progress = Progress::new(plan.epochs);
-    let mut kept: Option<Instant> = None;
-    let mut epochs_done = 0;
+    let mut epochs_done = resume.map_or(0, |state| state.manifest.epochs_done);
     let mut trouble: Option<Error> = None;
     let mut observe = |event: Event<'_>| {
+        interrupt::stage(match &event {
+            Event::Batch { .. } => Stage::Batches,
+            _ => Stage::Working,
+        });
         progress.see(&event, start.elapsed());
         if let Event::Prepared { sizes, notes } = &event {
             say::note(&format!(
-                "{} features of {} rows; windows: {} to train, {} to validate, {} to calibrate, {} to test",
-                sizes.features,
-                sizes.rows,
+                "{} of {}; windows: {} to train, {} to validate, {} to calibrate, {} to test",
+                say::count(sizes.features, "feature"),
+                say::count(sizes.rows, "row"),
                 sizes.train_windows,
                 sizes.valid_windows,
                 sizes.calibration_windows,
@@ -173,22 +209,24 @@ fn learn(
             notes
                 .iter()
                 .for_each(|note| say::note(&format!("note: {note}")));
+            let weights = weights(plan, sizes.features);
+            if weights > LARGE {
+                say::note(&format!(
+                    "note: the network has about {} million parameters: a training takes long and much memory; lower `--units` for a smaller one",
+                    weights / 1_000_000
+                ));
+            }
         }
         let mut done = recorder.see(&event, start.elapsed().as_secs_f64());
         if let Event::Epoch { record, .. } = &event {
             epochs_done = record.epoch;
         }
-        let due = kept.is_none_or(|kept| kept.elapsed() >= PAUSE);
-        match &event {
-            Event::Epoch { state, .. } if due => {
-                done = done.and_then(|()| checkpoint::save(&output.join(CHECKPOINT), &state()));
-                kept = Some(Instant::now());
-            }
-            Event::Interrupted { state } => {
-                done = done.and_then(|()| checkpoint::save(&output.join(CHECKPOINT), &state()));
-            }
-            _ => {}
-        }
+        done = done.and_then(|()| match &event {
+            Event::Untrained { .. } => unfinished.make_room(),
+            Event::Epoch { state, .. } => unfinished.keep(state),
+            Event::Interrupted { state } => unfinished.save(&state()),
+            _ => Ok(()),
+        });
         if let Err(error) = done {
             trouble.get_or_insert(error);
         }
@@ -209,21 +247,51 @@ fn learn(
     if let Some(error) = trouble {
         return Err(error.into());
     }
+    // From here on Ctrl-C ends at once; one that came before is heard, whoever did not look.
+    interrupt::stage(Stage::Saving);
     match learned {
-        Ok(learned) => Ok((learned, recorder)),
-        Err(error) if error.kind() == ErrorKind::Interrupted => {
-            let resumed = resume.map_or(0, |state| state.manifest.epochs_done);
-            let sentence = format!(
-                "after {} whole epochs; the best weights so far are kept",
-                epochs_done.max(resumed)
-            );
-            let hint = "run the same command with `--resume` to go on";
-            Err(Error::new(ErrorKind::Interrupted, sentence)
-                .hint(hint)
-                .into())
-        }
-        Err(error) => Err(error.into()),
+        Ok(learned) if !interrupt::wanted() => Ok((learned, recorder)),
+        Err(error) if error.kind() != ErrorKind::Interrupted => Err(error.into()),
+        _ => Err(stopped(epochs_done, unfinished.kept()).into()),
     }
+}
+
+/// What is left of a training that was told to stop.
+fn stopped(epochs: usize, kept: Option<&Path>) -> Error {
+    let after = match epochs {
+        0 => String::new(),
+        1 => "after 1 whole epoch; ".to_owned(),
+        n => format!("after {n} whole epochs; "),
+    };
+    let Some(kept) = kept else {
+        let sentence = format!("{after}no model was saved");
+        return Error::new(ErrorKind::Interrupted, sentence);
+    };
+    let best = match epochs {
+        0 => "",
+        _ => " with its best weights so far",
+    };
+    let sentence = format!(
+        "{after}no model was saved, the training{best} is kept in `{}`",
+        kept.display()
+    );
+    Error::new(ErrorKind::Interrupted, sentence)
+        .hint("run the same command with `--resume` to go on")
+}
+
+/// Parameters of the network, roughly; none where there is no network.
+fn weights(plan: &Plan, features: usize) -> usize {
+    if plan.model_type != "lstm" {
+        return 0;
+    }
+    let mut inputs = features;
+    let mut sum = 0usize;
+    for units in &plan.units {
+        // Two directions of four gates.
+        sum = sum.saturating_add(8 * units * (inputs + units + 1));
+        inputs = 2 * units;
+    }
+    sum
 }
 
 fn text(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> String {
@@ -233,14 +301,18 @@ fn text(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> String {
     let test = manifest.split.iter().find(|part| part.part == "test");
     let test = test.map_or(String::new(), |part| {
         let (first, last) = (date(part.first_origin, step), date(part.last_origin, step));
-        format!("{} windows from {first} to {last}", part.windows)
+        format!(
+            "{} from {first} to {last}",
+            say::count(part.windows, "window")
+        )
     });
     let epochs = match (manifest.history.len(), manifest.best_epoch) {
         (0, _) => String::new(),
         (n, 0) => format!(
-            "{n} epochs, none better on the validation part than the untrained model (the moves of the past), which is kept\n"
+            "{}, none better on the validation part than the untrained model (the moves of the past), which is kept\n",
+            say::count(n, "epoch")
         ),
-        (n, best) => format!("{n} epochs, weights of epoch {best} kept\n"),
+        (n, best) => format!("{}, weights of epoch {best} kept\n", say::count(n, "epoch")),
     };
     let mut text = format!(
         "{epochs}scores on the test part: {test}, in units of `{}`\n\n{}\n{}\n\n{}\n\n{}\n",
@@ -250,12 +322,7 @@ fn text(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> String {
         scores::origin(&learned.forecast),
         scores::forecast(&learned.forecast),
     );
-    text += &format!(
-        "model {}/{}: {}\n",
-        entry.model_type,
-        entry.version,
-        entry.path.display()
-    );
+    text += &format!("model {}: {}\n", name(entry), entry.path.display());
     text + &written(files)
 }
 
@@ -292,11 +359,43 @@ fn document(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> serde_json::
         "scores": {
             "measured_on": "test",
             "unit": format!("units of `{}`", manifest.target_column),
-            "model": manifest.evaluation.model,
-            "naive": manifest.evaluation.naive,
+            "model": scores::json(&manifest.evaluation.model),
+            "naive": scores::json(&manifest.evaluation.naive),
         },
         "verdict": scores::verdict(&manifest.evaluation),
         "forecast": forecast_value(&learned.forecast),
         "files": files,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand, for 10 features: 8 · 128 · (10 + 128 + 1) + 8 · 64 · (256 + 64 + 1).
+    #[test]
+    fn parameters_are_counted() {
+        let plan = Draft::default().check().unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(weights(&plan, 10), 306_688);
+    }
+
+    #[test]
+    fn a_stop_says_what_is_left() {
+        let kept = Some(Path::new("out/checkpoint.senti"));
+        for (epochs, kept, wanted) in [
+            (0, None, "no model was saved"),
+            (
+                0,
+                kept,
+                "no model was saved, the training is kept in `out/checkpoint.senti`",
+            ),
+            (
+                1,
+                kept,
+                "after 1 whole epoch; no model was saved, the training with its best weights so far is kept in `out/checkpoint.senti`",
+            ),
+        ] {
+            assert_eq!(stopped(epochs, kept).to_string(), wanted);
+        }
+    }
 }

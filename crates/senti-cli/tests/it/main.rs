@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod care;
 mod end_to_end;
 mod run;
 mod settings;

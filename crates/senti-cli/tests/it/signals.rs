@@ -49,6 +49,10 @@ fn interrupted(desk: &Desk) -> u64 {
         "hint: run the same command with `--resume` to go on"
     );
     let told = rest[count - 2].strip_prefix("stopped: after ").unwrap();
+    assert!(
+        told.ends_with("no model was saved, the training with its best weights so far is kept in `senti-output/checkpoint.senti`"),
+        "{told}"
+    );
     told.split(' ').next().unwrap().parse().unwrap()
 }
 
@@ -129,4 +133,68 @@ fn nothing_to_resume_is_told() {
         "{}",
         done.err
     );
+}
+
+/// Another run in the same folder sets an unfinished training aside, and `--resume` finds the one that fits.
+#[test]
+fn an_unfinished_training_survives_other_runs() {
+    let desk = Desk::new();
+    desk.file("prices.csv", &prices(600));
+    let epochs = (interrupted(&desk) + 2).to_string();
+    let kept = std::fs::read(desk.path("senti-output/checkpoint.senti")).unwrap();
+    let read = |name: &str| std::fs::read(desk.path(name)).unwrap();
+
+    let basic = desk.run(&[TRAIN, &["--model_type", "basic"]].concat());
+    assert_eq!(basic.code, Some(0), "{}", basic.err);
+    assert!(read("senti-output/checkpoint.senti") == kept);
+
+    let other = desk.run(&[TRAIN, &["--epochs", "2", "--seed", "43", "--quiet"]].concat());
+    assert_eq!(other.code, Some(0), "{}", other.err);
+    assert!(
+        other
+            .err
+            .contains("is set aside as `senti-output/checkpoint.senti.set-aside`"),
+        "{}",
+        other.err
+    );
+    assert!(!desk.path("senti-output/checkpoint.senti").exists());
+    assert!(read("senti-output/checkpoint.senti.set-aside") == kept);
+
+    let resumed = desk.run(&[TRAIN, &["--epochs", &epochs, "--resume"]].concat());
+    assert_eq!(resumed.code, Some(0), "{}", resumed.err);
+    assert!(
+        resumed
+            .err
+            .contains(" from `senti-output/checkpoint.senti.set-aside`\n"),
+        "{}",
+        resumed.err
+    );
+    assert!(
+        !desk
+            .path("senti-output/checkpoint.senti.set-aside")
+            .exists()
+    );
+}
+
+/// A signal while nothing can stop in order ends the program at once, with the same code.
+#[cfg(target_os = "linux")]
+#[test]
+fn reading_stops_at_once() {
+    let desk = Desk::new();
+    let fifo = Command::new("mkfifo").arg(desk.path("slow.csv")).status();
+    assert!(fifo.unwrap().success());
+    let mut child = desk
+        .command(&["train", "--data_path", "slow.csv"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Time to begin; without a handler the code would be none.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(kill.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }

@@ -1,0 +1,90 @@
+//! The places that a run writes to, looked at before anything is read: nobody's data are replaced, and no training is lost to a folder
+//! that cannot be written.
+//!
+//! In come folders; out goes an error that names what is in the way. Nothing stays behind.
+
+use std::path::{Path, PathBuf};
+
+use senti::{Error, Result};
+use senti_io::atomic::Pending;
+use senti_io::registry::Registry;
+use senti_io::report::{Make, OUTPUTS};
+use senti_io::sources::Request;
+
+use crate::options::Verb;
+use crate::unfinished::CHECKPOINT;
+
+/// Refuses a folder in which an output would take the place of the file that is read.
+pub fn spare_input(request: &Request, output: &Path, verb: Verb, no_plot: bool) -> Result<()> {
+    let local = request.source.as_deref() == Some("local");
+    let Some(path) = request.path.as_ref().filter(|_| local) else {
+        return Ok(());
+    };
+    // What is not there cannot be replaced; reading says so better.
+    let Ok(input) = path.canonicalize() else {
+        return Ok(());
+    };
+    for name in written(verb, no_plot) {
+        let place = output.join(&name);
+        if place.canonicalize().is_ok_and(|place| place == input) {
+            return Err(Error::input(format!(
+                "the output `{}` would replace the input `{}`",
+                place.display(),
+                path.display()
+            ))
+            .hint("give another folder with `--output DIR`"));
+        }
+    }
+    Ok(())
+}
+
+/// Names of the files that a command puts into its output folder.
+fn written(verb: Verb, no_plot: bool) -> Vec<String> {
+    let mut names = Vec::new();
+    for output in OUTPUTS {
+        if verb == Verb::Predict && !output.predict {
+            continue;
+        }
+        match output.make {
+            Make::Plot(_) if no_plot => {}
+            Make::Plot(_) => {
+                names.extend(["svg", "png"].map(|ending| format!("{}.{ending}", output.name)));
+            }
+            _ => names.push(output.name.to_owned()),
+        }
+    }
+    if verb == Verb::Train {
+        names.push(CHECKPOINT.to_owned());
+        names.push(format!("{CHECKPOINT}.previous"));
+    }
+    names
+}
+
+/// Can a model of this type be saved? Told now rather than when the training is done.
+pub fn writable(registry: &Registry, model_type: &str) -> Result<()> {
+    let root = registry.root();
+    if root.exists() && !root.is_dir() {
+        let sentence = format!(
+            "the registry `{}` is a file, wanted a folder",
+            root.display()
+        );
+        return Err(Error::input(sentence).hint("give another `--registry DIR`"));
+    }
+    // The nearest folder that exists: what is missing is made when there is something to save.
+    let model = root.join(registry.name(model_type)?);
+    let here = Path::new(".");
+    let near = (model.ancestors())
+        .map(|folder| match folder.as_os_str().is_empty() {
+            true => here,
+            false => folder,
+        })
+        .find(|folder| folder.is_dir());
+    let probe = PathBuf::from(near.unwrap_or(here)).join("senti-ai.probe");
+    // Made under a hidden name, and gone when it is dropped.
+    Pending::create(&probe).map(drop).map_err(|error| {
+        let sentence = format!("the registry `{}` cannot be written", root.display());
+        Error::new(error.kind(), sentence)
+            .hint("give another `--registry DIR`, or the right to write there")
+            .because(error)
+    })
+}
