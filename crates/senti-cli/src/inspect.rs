@@ -55,10 +55,9 @@ fn text(reading: &Reading) -> String {
     fact("rows", found.rows.to_string());
     fact("first", found.first.clone());
     fact("last", found.last.clone());
-    let week = if found.continuous {
-        ""
-    } else {
-        ", not every slot of the week is open"
+    let week = match found.week.as_str() {
+        "" => String::new(),
+        week => format!(", {week}"),
     };
     fact("step", format!("{}{week}", found.step));
     fact("filled", found.filled.to_string());

@@ -6,7 +6,7 @@ use senti::artifact::Manifest;
 use senti::models::MODELS;
 use senti::{Error, ErrorKind};
 use senti_io::registry::{Entry, Registry};
-use senti_io::report::date;
+use senti_io::report::{date, scores_value};
 use serde_json::{Value, json};
 
 use crate::arguments::Shelf;
@@ -185,8 +185,8 @@ fn brief(entry: &Entry, manifest: &Manifest) -> Value {
         "sizes": manifest.sizes,
         "scores": {
             "measured_on": "test",
-            "model": scores::json(&manifest.evaluation.model),
-            "naive": scores::json(&manifest.evaluation.naive),
+            "model": scores_value(&manifest.evaluation.model),
+            "naive": scores_value(&manifest.evaluation.naive),
         },
         "epochs": manifest.history.len(),
         "best_epoch": manifest.best_epoch,

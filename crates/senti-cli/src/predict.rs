@@ -50,6 +50,7 @@ pub fn run(settings: &Settings) -> Outcome {
             &folder,
             &forecast,
             &reading.table,
+            Some(&artifact.manifest.evaluation),
             settings.switch("no_plot"),
         )?,
         None => Vec::new(),

@@ -2,8 +2,6 @@
 //!
 //! In come an [`Evaluation`] or a [`Forecast`]; out go tables and a plain sentence. Nothing is computed but shares and differences.
 
-use std::collections::BTreeMap;
-
 use senti::evaluation::Evaluation;
 use senti::forecast::Forecast;
 use senti::metrics::{METRICS, Scores, Unit};
@@ -154,24 +152,6 @@ pub fn brief_json(evaluation: &Evaluation) -> Value {
     json!({ "measured_on": "test", "model": of(&evaluation.model), "naive": of(&evaluation.naive) })
 }
 
-/// Scores as JSON; counts are whole numbers.
-pub fn json(scores: &Scores) -> Value {
-    let map = |map: &BTreeMap<String, Option<f64>>| {
-        let entries = map.iter().map(|(name, value)| {
-            let metric = METRICS.iter().find(|metric| metric.name == name);
-            let count = metric.is_some_and(|metric| metric.unit == Unit::Count);
-            let value = match value {
-                Some(value) if count => json!(value.round() as u64),
-                value => json!(value),
-            };
-            (name.clone(), value)
-        });
-        Value::Object(entries.collect())
-    };
-    let steps: Vec<Value> = scores.steps.iter().map(map).collect();
-    json!({ "windows": scores.windows, "overall": map(&scores.overall), "steps": steps })
-}
-
 /// Every step of a forecast.
 pub fn forecast(forecast: &Forecast) -> String {
     let fan: Vec<(usize, &str)> = (FAN.iter())
@@ -290,13 +270,6 @@ mod tests {
         };
         assert!(told(0.7).contains("; its 90 % interval covered 70.0 % of what came true ("));
         assert!(!told(0.85).contains("interval"));
-    }
-
-    #[test]
-    fn counts_are_whole_numbers() {
-        let mut model = scores(9.0, 9.0);
-        model.overall.insert("direction_n".into(), Some(45.0));
-        assert_eq!(json(&model)["overall"]["direction_n"].to_string(), "45");
     }
 
     #[test]

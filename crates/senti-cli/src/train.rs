@@ -13,7 +13,9 @@ use senti::plan::{Draft, Plan};
 use senti::{Error, ErrorKind};
 use senti_engine::Simd;
 use senti_io::registry::{Entry, Registry};
-use senti_io::report::{Recorder, date, forecast_value, write_training};
+use senti_io::report::{
+    Recorder, date, forecast_value, predictions_bytes, scores_value, write_training,
+};
 use senti_io::sources::Reading;
 use serde_json::json;
 
@@ -27,6 +29,8 @@ use crate::{interrupt, places, say, scores, source};
 
 /// Weights from which on a person should know that the network is large.
 const LARGE: usize = 50_000_000;
+/// Bytes of a file from which on a person should know before it is written: 1 GiB.
+const LARGE_FILE: u64 = 1 << 30;
 
 /// Trains a model.
 pub fn run(settings: &Settings) -> Outcome {
@@ -209,6 +213,13 @@ fn learn(
             notes
                 .iter()
                 .for_each(|note| say::note(&format!("note: {note}")));
+            let bytes = predictions_bytes(sizes.test_windows, plan.forecast_horizon);
+            if bytes > LARGE_FILE {
+                say::note(&format!(
+                    "note: `predictions.csv` will take about {} GiB",
+                    bytes.div_ceil(1 << 30)
+                ));
+            }
             let weights = weights(plan, sizes.features);
             if weights > LARGE {
                 say::note(&format!(
@@ -359,8 +370,8 @@ fn document(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> serde_json::
         "scores": {
             "measured_on": "test",
             "unit": format!("units of `{}`", manifest.target_column),
-            "model": scores::json(&manifest.evaluation.model),
-            "naive": scores::json(&manifest.evaluation.naive),
+            "model": scores_value(&manifest.evaluation.model),
+            "naive": scores_value(&manifest.evaluation.naive),
         },
         "verdict": scores::verdict(&manifest.evaluation),
         "forecast": forecast_value(&learned.forecast),

@@ -176,19 +176,9 @@ pub fn write_training(
     write(dir, stage, &results, no_plot)
 }
 
-/// Writes everything that a forecast leaves in `dir` and returns the paths, sorted.
+/// Writes everything that a forecast leaves in `dir` and returns the paths, sorted. With the scores that the model reached on its test
+/// part (`artifact.manifest.evaluation`) the picture says how many prices its bands held there.
 pub fn write_forecast(
-    dir: &Path,
-    forecast: &Forecast,
-    table: &Table,
-    no_plot: bool,
-) -> Result<Vec<PathBuf>> {
-    write_scored_forecast(dir, forecast, table, None, no_plot)
-}
-
-/// The same with the scores that the model reached on its test part (`artifact.manifest.evaluation`): the picture then says how many
-/// prices its bands held there.
-pub fn write_scored_forecast(
     dir: &Path,
     forecast: &Forecast,
     table: &Table,

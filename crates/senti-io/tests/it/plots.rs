@@ -10,7 +10,7 @@ use senti::forecast::{Forecast, ForecastRow, Predictions};
 use senti::observe::{Chunk, Event};
 use senti::plan::LEVELS;
 use senti::{Outcome, Table};
-use senti_io::report::{Recorder, write_forecast, write_scored_forecast, write_training};
+use senti_io::report::{Recorder, write_forecast, write_training};
 
 use crate::trained::{DAY, Run, START, history, market, table, train};
 
@@ -224,7 +224,7 @@ fn fan(table: &Table, horizon: usize, size: f64) -> Forecast {
 #[track_caller]
 fn check_forecast(name: &str, table: &Table, forecast: &Forecast) {
     let dir = gallery(name);
-    write_forecast(&dir, forecast, table, false).unwrap();
+    write_forecast(&dir, forecast, table, None, false).unwrap();
     check_pictures(&dir, &["forecast"]);
 }
 
@@ -234,7 +234,7 @@ fn one_step_ahead_with_scores() {
     let dir = gallery("one_scored");
     let run = train(market(500, 3_600_000, 67_000.0, 0.004), 1, &dir);
     let evaluation = &run.outcome.artifact.manifest.evaluation;
-    write_scored_forecast(
+    write_forecast(
         &dir,
         &run.outcome.forecast,
         &run.table,
@@ -286,7 +286,7 @@ fn the_same_picture_has_the_same_bytes() {
     let forecast = fan(&table, 30, 0.03);
     let [one, other] = ["same_1", "same_2"].map(|name| {
         let dir = gallery(name);
-        write_forecast(&dir, &forecast, &table, false).unwrap();
+        write_forecast(&dir, &forecast, &table, None, false).unwrap();
         [
             "forecast.png",
             "forecast.svg",

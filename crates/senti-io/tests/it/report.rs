@@ -55,14 +55,14 @@ fn forecast(step: i64) -> Forecast {
 fn forecast_csv() {
     let dir = tempfile::tempdir().unwrap();
     let table = market(100, DAY, 1.0, 0.01);
-    write_forecast(dir.path(), &forecast(DAY), &table, true).unwrap();
+    write_forecast(dir.path(), &forecast(DAY), &table, None, true).unwrap();
     assert_eq!(
         read(dir.path(), "forecast.csv"),
         "origin,step,date,point,q0.05,q0.50,q0.95\n\
          2023-01-01,1,2023-01-02,16510.1235,16000,16510.1235,17000.5\n\
          2023-01-01,2,2023-01-03,0.000012345,1,1,123456789\n"
     );
-    write_forecast(dir.path(), &forecast(60_000), &table, true).unwrap();
+    write_forecast(dir.path(), &forecast(60_000), &table, None, true).unwrap();
     assert_eq!(
         read(dir.path(), "forecast.csv").lines().nth(1).unwrap(),
         "2023-01-01T00:00:00Z,1,2023-01-01T00:01:00Z,16510.1235,16000,16510.1235,17000.5"
@@ -295,7 +295,7 @@ fn nothing_of_an_earlier_run_is_left() {
     for name in ["history.png", "history.svg", "mine.png"] {
         fs::write(dir.path().join(name), "earlier").unwrap();
     }
-    write_forecast(dir.path(), &full.outcome.forecast, &table, true).unwrap();
+    write_forecast(dir.path(), &full.outcome.forecast, &table, None, true).unwrap();
     let after_predict = names(dir.path());
     for (name, there) in [
         ("forecast.png", false),
