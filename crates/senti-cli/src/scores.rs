@@ -106,6 +106,9 @@ pub fn verdict(evaluation: &Evaluation) -> String {
         (0, 0) => format!(
             "the model and the naive forecast are equal on this test part, within {EQUAL} %"
         ),
+        (-1, 0) => "on this test part the model's point forecast was better than naive's, its distribution no better".to_owned(),
+        (0, -1) => "on this test part the model's distribution was better than naive's, its point forecast no better".to_owned(),
+        (0, 1) | (1, 0) => "the model did not beat the naive forecast on this test part".to_owned(),
         _ => "on this test part the two scores do not agree whether the model is better than the naive forecast".to_owned(),
     };
     let covered = overall(&evaluation.model, "coverage_90").map(|share| 100.0 * share);
@@ -253,9 +256,18 @@ mod tests {
         );
         check(9.96, 10.04, "the model and the naive forecast are equal");
         check(11.0, 10.1, "the model did not beat the naive forecast");
-        for (mae, crps) in [(9.0, 11.0), (11.0, 10.0), (9.0, 9.99)] {
-            check(mae, crps, "on this test part the two scores do not agree");
-        }
+        check(11.0, 10.0, "the model did not beat the naive forecast");
+        check(9.0, 11.0, "on this test part the two scores do not agree");
+        check(
+            9.0,
+            9.99,
+            "on this test part the model's point forecast was better",
+        );
+        check(
+            10.0,
+            9.0,
+            "on this test part the model's distribution was better",
+        );
     }
 
     #[test]
