@@ -50,19 +50,19 @@ pub fn save(path: &Path, state: &State) -> Result<()> {
     // JSON has no NaN: what could not be read back is not written.
     serde_json::from_slice::<StateManifest>(&manifest).map_err(wrong)?;
     let tensors = weights::to_bytes(&state.tensors)?;
-    let mut bytes = Vec::with_capacity(HEAD + manifest.len() + tensors.len() + SUM);
-    bytes.extend(MAGIC);
-    bytes.extend(FORMAT.to_le_bytes());
-    bytes.extend((manifest.len() as u64).to_le_bytes());
-    bytes.extend(manifest);
-    bytes.extend(tensors);
-    let sum = Sha256::digest(&bytes);
-    bytes.extend(sum.as_slice());
-
+    let (format, length) = (FORMAT.to_le_bytes(), (manifest.len() as u64).to_le_bytes());
+    let mut sum = Sha256::new();
     let mut pending = Pending::create(path)?;
-    pending
-        .write_all(&bytes)
-        .map_err(|cause| failed("write", path, cause))?;
+    let mut write = |bytes: &[u8]| {
+        pending
+            .write_all(bytes)
+            .map_err(|cause| failed("write", path, cause))
+    };
+    for bytes in [&MAGIC[..], &format, &length, &manifest, &tensors] {
+        sum.update(bytes);
+        write(bytes)?;
+    }
+    write(&sum.finalize())?;
     // A second name for the old file, so that there is no moment without a checkpoint at `path`.
     let previous = previous(path);
     if path.exists() {

@@ -3,9 +3,10 @@
 //! In come tensors; out go bytes, the same for the same tensors; and back. The order of the tensors survives: it stands in the
 //! file's metadata. Nothing here opens a file.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use safetensors::tensor::{Dtype, SafeTensors, View, serialize};
 use senti::artifact::{Tensor, Values};
 use senti::{Error, Result};
 
@@ -19,24 +20,54 @@ pub fn to_bytes(tensors: &[Tensor]) -> Result<Vec<u8>> {
     if let Some(twice) = names.iter().find(|name| !seen.insert(**name)) {
         return Err(Error::internal(format!("two tensors are named `{twice}`")));
     }
-    let raw: Vec<(Dtype, Vec<u8>)> = tensors
-        .iter()
-        .map(|tensor| match &tensor.values {
-            Values::F32(values) => (Dtype::F32, little_endian(values, f32::to_le_bytes)),
-            Values::F64(values) => (Dtype::F64, little_endian(values, f64::to_le_bytes)),
-        })
-        .collect();
-    let wrong = |cause: safetensors::SafeTensorError| {
-        Error::internal("a tensor's shape does not fit its values").because(cause)
-    };
-    let mut views = Vec::with_capacity(tensors.len());
-    for (tensor, (dtype, bytes)) in tensors.iter().zip(&raw) {
-        let view = TensorView::new(*dtype, tensor.shape.clone(), bytes).map_err(wrong)?;
-        views.push((tensor.name.as_str(), view));
+    for tensor in tensors {
+        let wanted: usize = tensor.shape.iter().product();
+        let found = match &tensor.values {
+            Values::F32(values) => values.len(),
+            Values::F64(values) => values.len(),
+        };
+        if found != wanted {
+            return Err(Error::internal(format!(
+                "tensor `{}` has {found} values, its shape wants {wanted}",
+                tensor.name
+            )));
+        }
     }
     let order = serde_json::to_string(&names)
         .map_err(|cause| Error::internal("names cannot be written").because(cause))?;
-    serialize(views, Some(HashMap::from([(ORDER.to_string(), order)]))).map_err(wrong)
+    let views = tensors.iter().map(|tensor| (&tensor.name, Little(tensor)));
+    serialize(views, Some(HashMap::from([(ORDER.to_string(), order)])))
+        .map_err(|cause| Error::internal("weights cannot be written").because(cause))
+}
+
+/// A tensor as safetensors wants it: its bytes exist one tensor at a time.
+struct Little<'a>(&'a Tensor);
+
+impl View for Little<'_> {
+    fn dtype(&self) -> Dtype {
+        match self.0.values {
+            Values::F32(_) => Dtype::F32,
+            Values::F64(_) => Dtype::F64,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        match &self.0.values {
+            Values::F32(values) => little_endian(values, f32::to_le_bytes).into(),
+            Values::F64(values) => little_endian(values, f64::to_le_bytes).into(),
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        match &self.0.values {
+            Values::F32(values) => size_of_val(&values[..]),
+            Values::F64(values) => size_of_val(&values[..]),
+        }
+    }
 }
 
 fn little_endian<T: Copy, const N: usize>(values: &[T], bytes: fn(T) -> [u8; N]) -> Vec<u8> {

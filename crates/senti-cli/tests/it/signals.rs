@@ -112,7 +112,10 @@ fn a_checkpoint_of_another_run_is_refused() {
         "error: the checkpoint's `seed` is 42, now it is 43",
     );
     desk.file("prices.csv", &prices(601));
-    check(&[], "error: the data are not those of the interrupted training");
+    check(
+        &[],
+        "error: the data are not those of the interrupted training",
+    );
     assert!(
         !desk
             .path("senti-models")

@@ -20,7 +20,7 @@ mod naive;
 pub mod target;
 
 /// Windows that a model predicts at once, at most.
-pub const CHUNK: usize = 512;
+pub const CHUNK: usize = 128;
 
 /// Brings a model back from an artifact's manifest and tensors.
 pub type Load = fn(&Manifest, &[Tensor], Machine) -> Result<Box<dyn Fitted>>;

@@ -25,7 +25,7 @@ use crate::windows::{Labelled, Window, Windows};
 use crate::{Error, ErrorKind, Result};
 
 /// Rows the engine forecasts at once; more would only need more memory.
-const ROWS: usize = 64;
+const ROWS: usize = 32;
 
 /// The median learns this much slower than the widths: direction is nearly unpredictable, spread is not, and a network that is
 /// free to bet on direction overfits it first. Of 1, 0.1, 0.03 and 0.01 on Bitcoin before 2019-06 and before 2022 and the NASDAQ
