@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::target::{SAMPLE, Target, spread};
-use super::{CHUNK, Fitted, Job, Learned, find_tensor};
+use super::{CHUNK, Fitted, Job, Learned, find_tensor, read_record};
 use crate::artifact::{Manifest, Tensor, Values};
 use crate::doors::Machine;
 use crate::forecast::Predictions;
@@ -157,9 +157,7 @@ pub(super) fn load(
     tensors: &[Tensor],
     _machine: Machine,
 ) -> Result<Box<dyn Fitted>> {
-    let record: Record = serde_json::from_value(manifest.model.clone()).map_err(|cause| {
-        Error::data("the artifact's record of the basic model cannot be read").because(cause)
-    })?;
+    let record: Record = read_record(manifest, "basic")?;
     let values = |name: &str, wanted: usize| match &find_tensor(tensors, name)?.values {
         Values::F64(values) if values.len() == wanted => Ok(values.clone()),
         _ => Err(Error::data(format!(

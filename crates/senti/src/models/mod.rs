@@ -134,6 +134,16 @@ pub trait Fitted {
     fn tensors(&self) -> Vec<Tensor>;
 }
 
+/// What a model of this name kept beside its tensors, for a model that is loaded.
+fn read_record<T: serde::de::DeserializeOwned>(manifest: &Manifest, name: &str) -> Result<T> {
+    T::deserialize(&manifest.model).map_err(|cause| {
+        Error::data(format!(
+            "the artifact's record of the {name} model cannot be read"
+        ))
+        .because(cause)
+    })
+}
+
 /// The tensor of this name, for a model that is loaded.
 fn find_tensor<'t>(tensors: &'t [Tensor], name: &str) -> Result<&'t Tensor> {
     tensors

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::target::{empirical, sample};
-use super::{Fitted, Job, Learned};
+use super::{Fitted, Job, Learned, read_record};
+use crate::Result;
 use crate::artifact::{Manifest, Tensor};
 use crate::doors::Machine;
 use crate::forecast::Predictions;
@@ -12,7 +13,6 @@ use crate::observe::Observer;
 use crate::plan::LEVELS;
 use crate::prepare::Preparation;
 use crate::windows::Window;
-use crate::{Error, Result};
 
 #[derive(Serialize, Deserialize)]
 struct Naive {
@@ -39,9 +39,7 @@ pub(super) fn load(
     _tensors: &[Tensor],
     _machine: Machine,
 ) -> Result<Box<dyn Fitted>> {
-    let naive: Naive = serde_json::from_value(manifest.model.clone()).map_err(|cause| {
-        Error::data("the artifact's record of the naive model cannot be read").because(cause)
-    })?;
+    let naive: Naive = read_record(manifest, "naive")?;
     Ok(Box::new(naive))
 }
 
