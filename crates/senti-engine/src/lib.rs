@@ -61,4 +61,5 @@ pub use loss::{Loss, Pinball};
 pub use network::Network;
 pub use options::{NotFinite, Options};
 pub use simd::Simd;
+pub use team::Team;
 pub use tensor::{Tensor, TensorError};

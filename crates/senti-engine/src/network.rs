@@ -182,7 +182,7 @@ impl Network {
     pub fn train_batch(&mut self, batch: &Batch, loss: &Loss, step: u64) -> Result<f64, NotFinite> {
         self.check_batch(batch);
         let dropout = (self.architecture.dropout > 0.0).then_some(step);
-        self.team.share().enter(|| {
+        {
             self.forward(batch, true, dropout);
             let Top {
                 outputs, d_outputs, ..
@@ -205,13 +205,13 @@ impl Network {
             } else {
                 Err(self.name_what_is_not_finite())
             }
-        })
+        }
     }
 
     /// Mean loss without dropout; no gradients.
     pub fn evaluate_batch(&mut self, batch: &Batch, loss: &Loss) -> f64 {
         self.check_batch(batch);
-        self.team.share().enter(|| self.forward(batch, false, None));
+        self.forward(batch, false, None);
         loss.evaluate_with(
             self.simd,
             &self.top.outputs[..batch.len() * self.architecture.outputs],
@@ -229,7 +229,7 @@ impl Network {
             "room for the outputs of {} rows",
             batch.len()
         );
-        self.team.share().enter(|| self.forward(batch, false, None));
+        self.forward(batch, false, None);
         out.copy_from_slice(&self.top.outputs[..out.len()]);
     }
 
@@ -608,7 +608,7 @@ impl Network {
             &mut self.means[..],
             &mut self.squares[..],
         ];
-        team.enter(|| {
+        {
             team.each_chunk_of_three(values, UPDATE, |index, [weights, means, squares]| {
                 let gradients = &gradients[index * UPDATE..][..weights.len()];
                 lane::run(
@@ -622,7 +622,7 @@ impl Network {
                     },
                 );
             });
-        });
+        }
     }
 }
 
