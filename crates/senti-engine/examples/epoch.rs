@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use senti_engine::{Adam, Architecture, Batch, Loss, Network, Options, Simd};
+use senti_engine::{Adam, Architecture, Batch, Cell, Loss, Network, Options, Simd};
 
 const WINDOWS: usize = 2400;
 const BATCH: usize = 32;
@@ -91,6 +91,8 @@ fn main() {
     let net = Architecture {
         steps,
         features,
+        cell: Cell::Lstm,
+        bidirectional: true,
         units,
         dropout: 0.2,
         outputs: 30,

@@ -2,8 +2,8 @@
 
 use crate::gradient::{CHUNK, add_input_products, add_sums};
 use crate::lane::{Kernel, Lane};
-use crate::lstm::{Matrix, multiply_into};
 use crate::panel::{PANEL, Shape, transposed};
+use crate::recurrent::{Matrix, multiply_into};
 use crate::tile::{Right, Tile, multiply, over_columns};
 
 /// Outputs of one block of rows.

@@ -1,11 +1,12 @@
 //! Gradients of weights: products of what went in with the gradients of what came out, along all rows.
 //!
-//! In: the inputs and states of a block of rows, and the gradients of z that [`crate::lstm::Backward`] left. Out: one panel's gradient
+//! In: the inputs and states of a block of rows, and the gradients of z that [`crate::recurrent::Backward`] left. Out: one panel's gradient
 //! grows by that block's part. A panel has one owner, who takes the blocks in order.
 
+use crate::architecture::Cell;
 use crate::lane::{Kernel, Lane};
-use crate::lstm::{Direction, Matrix, Trace};
-use crate::panel::PANEL;
+use crate::panel::{GROUP, PANEL};
+use crate::recurrent::{Direction, Matrix, Trace};
 use crate::tile::{Right, Tile, multiply, over_columns};
 
 /// Adds the gradient of one panel's weights that comes from one block of rows.
@@ -61,6 +62,18 @@ impl Kernel for WeightGradient<'_> {
             }
             add_sums::<L>(d_z, chunk, bias);
         }
+        if self.direction.cell == Cell::Gru {
+            // The candidate's sum of states has no inputs, that of inputs no states: those weights are 0 and stay so.
+            clear(inputs, 3);
+            clear(recurrent, 2);
+        }
+    }
+}
+
+/// Zeroes one sum of each row.
+fn clear(rows: &mut [f32], sum: usize) {
+    for row in rows.chunks_exact_mut(PANEL) {
+        row[sum * GROUP..][..GROUP].fill(0.0);
     }
 }
 

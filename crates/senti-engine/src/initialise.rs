@@ -2,25 +2,29 @@
 //!
 //! Each tensor has its own position in the stream, so that one never moves another.
 
-use crate::architecture::Architecture;
+use crate::architecture::{Architecture, Cell, Part};
 use crate::random::{Generator, Purpose, Stream};
 use crate::tensor::Tensor;
 
-/// Glorot-uniform kernels, orthogonal recurrent kernels, zero biases except for the forget gates, which start at 1.
+/// Glorot-uniform kernels, orthogonal recurrent kernels, zero biases except for an LSTM's forget gates, which start at 1.
 pub(crate) fn initial_weights(architecture: &Architecture, seed: u64) -> Vec<Tensor> {
     let stream = Stream::new(seed, Purpose::Initialisation);
+    let n_layers = architecture.units.len();
     let slots = architecture.slots().into_iter().enumerate();
     slots
         .map(|(index, slot)| {
             let mut values = vec![0.0; slot.shape.iter().product()];
             let generator = stream.at(index as u64);
-            if slot.name.ends_with("/recurrent_kernel") {
-                orthogonal(generator, slot.shape[0], &mut values);
-            } else if slot.name.ends_with("/kernel") {
-                glorot_uniform(generator, slot.shape[0] + slot.shape[1], &mut values);
-            } else if slot.name != "dense/bias" {
-                let units = values.len() / 4;
-                values[units..2 * units].fill(1.0);
+            match slot.part {
+                Part::Recurrent => orthogonal(generator, slot.shape[0], &mut values),
+                Part::Kernel => {
+                    glorot_uniform(generator, slot.shape[0] + slot.shape[1], &mut values)
+                }
+                Part::Bias if architecture.cell == Cell::Lstm && slot.layer < n_layers => {
+                    let units = values.len() / 4;
+                    values[units..2 * units].fill(1.0);
+                }
+                Part::Bias => {}
             }
             Tensor {
                 name: slot.name,

@@ -1,4 +1,4 @@
-//! The numbers of Senti AI: bidirectional LSTM networks, their training, and ridge regression.
+//! The numbers of Senti AI: recurrent networks (bidirectional LSTM first of all), their training, and ridge regression.
 //!
 //! Slices and shapes come in, slices go out. This crate opens no file, prints nothing, and reads neither the environment nor
 //! the clock; threads, seed and instruction set are arguments. The same arguments give the same bits, whatever the number of
@@ -8,9 +8,9 @@
 //! `H` targets of a row, `Q` quantile levels.
 //!
 //! ```
-//! use senti_engine::{Adam, Architecture, Batch, Loss, Network, Options, Simd};
+//! use senti_engine::{Adam, Architecture, Batch, Cell, Loss, Network, Options, Simd};
 //!
-//! let shape = Architecture { steps: 4, features: 2, units: vec![8, 4], dropout: 0.0, outputs: 1 };
+//! let shape = Architecture { steps: 4, features: 2, cell: Cell::Lstm, bidirectional: true, units: vec![8, 4], dropout: 0.0, outputs: 1 };
 //! let options = Options { seed: 1, threads: 1, simd: Simd::detect(), max_batch: 16 };
 //! let mut network = Network::new(shape, options);
 //! let mut batch = Batch::new(16, 4, 2, 1);
@@ -33,19 +33,20 @@ mod adam;
 mod aligned;
 mod architecture;
 mod batch;
+mod cell;
 mod dense;
 mod dropout;
 mod gradient;
 mod initialise;
 mod lane;
 mod loss;
-mod lstm;
 mod math;
 mod network;
 mod options;
 mod panel;
 pub mod peak;
 pub mod random;
+mod recurrent;
 pub mod ridge;
 pub mod schedule;
 mod simd;
@@ -55,7 +56,7 @@ mod tensor;
 mod tile;
 
 pub use adam::{Adam, Convention};
-pub use architecture::Architecture;
+pub use architecture::{Architecture, Cell};
 pub use batch::Batch;
 pub use loss::{Loss, Pinball};
 pub use network::Network;

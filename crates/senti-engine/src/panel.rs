@@ -1,10 +1,10 @@
 //! How parameters lie in memory: panels of 64 columns, the way the tiles read them.
 //!
-//! A panel of an LSTM has the four gates of 16 units as columns (16 i, 16 f, 16 c, 16 o) and as rows what they are multiplied
-//! with: inputs, states, and 1 for the bias. Widths are padded to multiples of 16; the padding is zero and stays zero. The optimiser
+//! A panel of a recurrent layer has the four sums of 16 units as columns (an LSTM's 16 i, 16 f, 16 c, 16 o; a GRU's 16 z, 16 r and its
+//! candidate's 16 from inputs and 16 from states) and as rows what they are multiplied with: inputs, states, and 1 for the bias. Widths are padded to multiples of 16; the padding is zero and stays zero. The optimiser
 //! works on this layout directly; only loading, saving and the transposed copies for `backward` convert it.
 
-use crate::architecture::Architecture;
+use crate::architecture::{Architecture, Cell, Part, Slot};
 use crate::lane::{Kernel, Lane};
 use crate::tile::Right;
 
@@ -64,6 +64,7 @@ fn padded(width: usize) -> usize {
 impl Layout {
     pub fn new(architecture: &Architecture) -> Layout {
         let (mut layers, mut len, mut inputs) = (Vec::new(), 0, [architecture.features, 0]);
+        let n_directions = architecture.n_directions();
         for &units in &architecture.units {
             let shape = Shape {
                 inputs,
@@ -71,8 +72,8 @@ impl Layout {
                 panels: padded(units) / GROUP,
             };
             layers.push((shape, len));
-            len += 2 * shape.len();
-            inputs = [shape.units; 2];
+            len += n_directions * shape.len();
+            inputs = [shape.units, (n_directions - 1) * shape.units];
         }
         let dense = Shape {
             inputs,
@@ -86,56 +87,55 @@ impl Layout {
         }
     }
 
-    /// Where element (row, column) of the architecture's slot `slot` lies (a bias has row 0 only).
-    pub fn position(
+    /// Where element (row, column) of a tensor lies (a bias of one row has row 0 only).
+    pub fn place(
         &self,
         architecture: &Architecture,
-        slot: usize,
+        slot: &Slot,
         row: usize,
         column: usize,
-    ) -> usize {
-        let layer = slot / 6;
-        // Row of the concatenated states of the layer below, of which each half is padded.
-        let input = |row: usize| {
-            if layer == 0 {
-                row
-            } else {
-                row / architecture.units[layer - 1] * self.shape(layer).inputs[0]
-                    + row % architecture.units[layer - 1]
+    ) -> Place {
+        let (shape, start) = *self.layers.get(slot.layer).unwrap_or(&self.dense);
+        let panel_row = match (slot.part, slot.layer) {
+            (Part::Kernel, 0) => row,
+            // The states of the layer below: each half is padded.
+            (Part::Kernel, layer) => {
+                let below = architecture.units[layer - 1];
+                row / below * shape.inputs[0] + row % below
             }
+            (Part::Recurrent, _) => shape.first_state() + row,
+            (Part::Bias, _) => shape.depth() - 1,
         };
-        if layer == self.layers.len() {
-            let (shape, start) = self.dense;
-            let row = if slot.is_multiple_of(6) {
-                input(row)
-            } else {
-                shape.depth() - 1
-            };
-            return start + column / PANEL * shape.panel_len() + row * PANEL + column % PANEL;
-        }
-        let (shape, start) = self.layers[layer];
-        let row = match slot % 3 {
-            0 => input(row),
-            1 => shape.first_state() + row,
-            _ => shape.depth() - 1,
+        let at = |panel: usize, panel_column: usize| {
+            start
+                + slot.direction * shape.len()
+                + panel * shape.panel_len()
+                + panel_row * PANEL
+                + panel_column
         };
-        let (direction, units) = (slot % 6 / 3, architecture.units[layer]);
+        let Some(&units) = architecture.units.get(slot.layer) else {
+            return Place::Own(at(column / PANEL, column % PANEL));
+        };
         let (gate, unit) = (column / units, column % units);
-        start
-            + direction * shape.len()
-            + unit / GROUP * shape.panel_len()
-            + row * PANEL
-            + gate * GROUP
-            + unit % GROUP
-    }
-
-    fn shape(&self, layer: usize) -> Shape {
-        if layer == self.layers.len() {
-            self.dense.0
-        } else {
-            self.layers[layer].0
+        let at = |sum: usize| at(unit / GROUP, sum * GROUP + unit % GROUP);
+        match (architecture.cell, slot.part, row, gate) {
+            (Cell::Lstm, ..) | (Cell::Gru, Part::Kernel, ..) | (Cell::Gru, Part::Bias, 0, _) => {
+                Place::Own(at(gate))
+            }
+            // The candidate's inputs and states are two sums, for the reset gate comes between them.
+            (Cell::Gru, _, _, 2) => Place::Own(at(3)),
+            (Cell::Gru, Part::Recurrent, ..) => Place::Own(at(gate)),
+            (Cell::Gru, Part::Bias, ..) => Place::Shared(at(gate)),
         }
     }
+}
+
+/// Where a parameter lies.
+pub(crate) enum Place {
+    /// At a place of its own.
+    Own(usize),
+    /// Together with the one that came before it: only their sum counts (a GRU's two biases of a gate).
+    Shared(usize),
 }
 
 /// Transposes rows `first..first + columns` of all panels of `weights`, for products with the gates' gradients.

@@ -1,6 +1,8 @@
 //! Weights and optimiser state in and out of a network, as Keras's tensors.
 
+use crate::architecture::Slot;
 use crate::network::Network;
+use crate::panel::Place;
 use crate::tensor::{self, Tensor, TensorError};
 
 /// Prefixes of Adam's moments.
@@ -27,12 +29,12 @@ impl Network {
 
     /// All weights, in Keras's names, shapes and layouts (gates i, f, c, o).
     pub fn weights(&self) -> Vec<Tensor> {
-        self.tensors_of(&self.weights)
+        self.tensors_of(&self.weights, false)
     }
 
     /// The gradients of the last batch, named and shaped as the weights.
     pub fn gradients(&self) -> Vec<Tensor> {
-        self.tensors_of(&self.gradients)
+        self.tensors_of(&self.gradients, true)
     }
 
     /// Replaces all weights. Nothing is changed when one of them is refused.
@@ -56,7 +58,7 @@ impl Network {
     pub fn state(&self) -> Vec<Tensor> {
         let mut state = self.weights();
         for (prefix, moments) in MOMENTS.into_iter().zip([&self.means, &self.squares]) {
-            let tensors = self.tensors_of(moments).into_iter();
+            let tensors = self.tensors_of(moments, false).into_iter();
             state.extend(tensors.map(|tensor| Tensor {
                 name: format!("{prefix}{}", tensor.name),
                 ..tensor
@@ -100,16 +102,21 @@ impl Network {
         self.iterations = iterations;
     }
 
-    /// Values in the layout of the panels as tensors.
-    pub(crate) fn tensors_of(&self, values: &[f32]) -> Vec<Tensor> {
-        let slots = self.architecture.slots().into_iter().enumerate();
+    /// Values in the layout of the panels as tensors; a shared place counts for its first owner, or (a gradient) for both.
+    pub(crate) fn tensors_of(&self, values: &[f32], for_both: bool) -> Vec<Tensor> {
+        let slots = self.architecture.slots().into_iter();
         slots
-            .map(|(slot, described)| {
-                let positions = self.positions(slot, &described.shape);
-                let values = positions.map(|position| values[position]).collect();
+            .map(|slot| {
+                let places = self.places(&slot);
+                let values = places.map(|place| match place {
+                    Place::Own(at) => values[at],
+                    Place::Shared(at) if for_both => values[at],
+                    Place::Shared(_) => 0.0,
+                });
+                let values = values.collect();
                 Tensor {
-                    name: described.name,
-                    shape: described.shape,
+                    name: slot.name,
+                    shape: slot.shape,
                     values,
                 }
             })
@@ -119,26 +126,29 @@ impl Network {
     /// The tensors whose names begin with `prefix` in the layout of the panels, with zeros as padding.
     fn laid_out(&self, tensors: &[Tensor], prefix: &str) -> Result<Vec<f32>, TensorError> {
         let mut out = vec![0.0; self.layout.len];
-        for (slot, described) in self.architecture.slots().iter().enumerate() {
-            let values = tensor::find(
-                tensors,
-                &format!("{prefix}{}", described.name),
-                &described.shape,
-            )?;
-            for (position, &value) in self.positions(slot, &described.shape).zip(values) {
-                out[position] = value;
+        for slot in self.architecture.slots() {
+            let values = tensor::find(tensors, &format!("{prefix}{}", slot.name), &slot.shape)?;
+            for (place, &value) in self.places(&slot).zip(values) {
+                match place {
+                    Place::Own(at) => out[at] = value,
+                    Place::Shared(at) => out[at] += value,
+                }
             }
         }
         Ok(out)
     }
 
-    /// Where the values of a slot lie, in the order of its tensor.
-    fn positions(&self, slot: usize, shape: &[usize]) -> impl Iterator<Item = usize> + use<'_> {
-        let columns = shape[shape.len() - 1];
-        let rows = if shape.len() == 2 { shape[0] } else { 1 };
+    /// Where the values of a tensor lie, in its order.
+    fn places(&self, slot: &Slot) -> impl Iterator<Item = Place> {
+        let columns = slot.shape[slot.shape.len() - 1];
+        let rows = if slot.shape.len() == 2 {
+            slot.shape[0]
+        } else {
+            1
+        };
         (0..rows * columns).map(move |index| {
             self.layout
-                .position(&self.architecture, slot, index / columns, index % columns)
+                .place(&self.architecture, slot, index / columns, index % columns)
         })
     }
 }

@@ -274,10 +274,8 @@ impl Team {
     ) {
         let n_items = items.len();
         // The next round of each item.
-        let items: Vec<Mutex<(usize, &mut T)>> = items
-            .iter_mut()
-            .map(|item| Mutex::new((0, item)))
-            .collect();
+        let items: Vec<Mutex<(usize, &mut T)>> =
+            items.iter_mut().map(|item| Mutex::new((0, item))).collect();
         self.run(rounds * n_items, &|piece| {
             let (round, index) = (piece / n_items, piece % n_items);
             // A poisoned item: its work panicked, which the caller will hear of.

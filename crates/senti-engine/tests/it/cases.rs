@@ -1,7 +1,7 @@
 //! Small networks and batches that the tests share.
 
 use senti_engine::random::{Generator, Purpose, Stream};
-use senti_engine::{Architecture, Batch, Network, Options, Simd};
+use senti_engine::{Architecture, Batch, Cell, Network, Options, Simd};
 
 pub fn generator(index: u64) -> Generator {
     Stream::new(42, Purpose::Search).at(index)
@@ -22,6 +22,8 @@ pub fn architecture(
     Architecture {
         steps,
         features,
+        cell: Cell::Lstm,
+        bidirectional: true,
         units: units.to_vec(),
         dropout,
         outputs,

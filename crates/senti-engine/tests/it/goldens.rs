@@ -1,6 +1,6 @@
 //! Outputs, losses, gradients and three steps of Adam against PyTorch and Keras (`goldens/torch_steps.py`, `keras_steps.py`).
 
-use senti_engine::{Adam, Architecture, Batch, Convention, Loss, Network, Pinball, Tensor};
+use senti_engine::{Adam, Architecture, Batch, Cell, Convention, Loss, Network, Pinball, Tensor};
 use serde_json::Value;
 
 use crate::cases::{network, supported};
@@ -72,6 +72,8 @@ fn check(text: &str, convention: Convention) {
         let net = Architecture {
             steps: count(&case["steps"]),
             features: count(&case["features"]),
+            cell: Cell::Lstm,
+            bidirectional: true,
             units: case["units"]
                 .as_array()
                 .unwrap()

@@ -8,7 +8,7 @@ mod course;
 
 use senti_engine::random::{Purpose, Stream};
 use senti_engine::schedule::Verdict;
-use senti_engine::{Adam, Architecture, Batch, Network, Options, Pinball, TensorError};
+use senti_engine::{Adam, Architecture, Batch, Cell, Network, Options, Pinball, TensorError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -73,6 +73,8 @@ impl Lstm {
         let architecture = Architecture {
             steps: plan.input_seq_length,
             features,
+            cell: Cell::Lstm,
+            bidirectional: true,
             units: plan.units.clone(),
             dropout: plan.dropout as f32,
             outputs,

@@ -1,17 +1,17 @@
-//! One direction of an LSTM layer, on one block of rows: forward, backward, and the gradient of the inputs.
+//! One direction of a recurrent layer, on one block of rows: forward, backward, and the gradient of the inputs.
 //!
-//! With z = W·x + U·h₋ + b for each of the four gates:
-//!
-//! ```text
-//! i = σ(zᵢ)   f = σ(z_f)   g = tanh(z_c)   o = σ(zₒ)        c = f·c₋ + i·g        h = o·tanh(c)
-//! ```
+//! Four sums z = W·x + U·h₋ + b for each unit, then the equations of its cell (`cell.rs`), straight from the registers. `h₋` and `c₋` are
+//! those of the step before, 0 at the first.
 //!
 //! Rows are time-major: row t·B + b. Going backward in time (`reverse`), "before" is the later step.
 
+use std::marker::PhantomData;
+
 use crate::aligned::Aligned;
+use crate::architecture::Cell;
+use crate::cell::{Equations, Gru, Lstm, Step};
 use crate::dropout::Dropout;
 use crate::lane::{Kernel, Lane};
-use crate::math::{sigmoid, tanh};
 use crate::panel::{GROUP, PANEL, Shape, transposed};
 use crate::tile::{Left, Right, Tile, multiply, over_columns, over_gates};
 
@@ -54,6 +54,7 @@ impl<'a> Matrix<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Direction {
     pub shape: Shape,
+    pub cell: Cell,
     /// T
     pub steps: usize,
     /// Whether it reads the last step first.
@@ -96,19 +97,19 @@ impl Direction {
 pub(crate) struct Trace {
     /// B of this block.
     pub rows: usize,
-    /// i, f, g, o of each panel (panels, T·B, 64). Backward turns them into the gradients of z.
+    /// The gates of each panel (panels, T·B, 64). Backward turns them into the gradients of z.
     pub gates: Aligned,
-    /// c and tanh(c) (T·B, U); only c of the present step (B, U) while nothing has to be kept.
-    cells: Aligned,
-    tanh_cells: Aligned,
+    /// The memory of each unit, and as it is shown (T·B, U); only that of the present step (B, U) while nothing has to be kept.
+    memories: Aligned,
+    shown: Aligned,
     /// h (T·B, stride)
     pub states: Aligned,
     /// h after dropout (T·B, stride), of the last layer only the final one (B, stride).
     dropped: Aligned,
     /// Factors of the dropout until the layer above multiplies the gradient of its input with them (T·B, U) or (B, U).
     pub slopes: Aligned,
-    /// Gradient of c, carried from step to step (B, U).
-    d_cells: Aligned,
+    /// Gradient of the memory, carried from step to step (B, U).
+    d_memories: Aligned,
 }
 
 impl Trace {
@@ -117,12 +118,12 @@ impl Trace {
         Trace {
             rows: 0,
             gates: Aligned::zeros(all * 4 * units),
-            cells: Aligned::zeros(all * units),
-            tanh_cells: Aligned::zeros(all * units),
+            memories: Aligned::zeros(all * units),
+            shown: Aligned::zeros(all * units),
             states: Aligned::zeros(all * direction.stride()),
             dropped: Aligned::zeros(direction.rows_out(rows) * direction.stride()),
             slopes: Aligned::zeros(direction.rows_out(rows) * units),
-            d_cells: Aligned::zeros(rows * units),
+            d_memories: Aligned::zeros(rows * units),
         }
     }
 
@@ -163,7 +164,17 @@ pub(crate) struct Forward<'a> {
 impl Kernel for Forward<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<L: Lane>(mut self) {
+    fn run<L: Lane>(self) {
+        match self.direction.cell {
+            Cell::Lstm => self.steps::<L, Lstm>(),
+            Cell::Gru => self.steps::<L, Gru>(),
+        }
+    }
+}
+
+impl Forward<'_> {
+    #[inline(always)]
+    fn steps<L: Lane, E: Equations>(mut self) {
         let Direction { shape, steps, .. } = self.direction;
         self.trace.rows = self.rows;
         if self.keep {
@@ -202,15 +213,14 @@ impl Kernel for Forward<'_> {
                             step,
                             before,
                             ahead,
+                            equations: PhantomData::<E>,
                         },
                     );
                 }
             }
         }
     }
-}
 
-impl Forward<'_> {
     /// W·x + b for R rows and the four gates of the units of one register.
     #[inline(always)]
     fn input_sums<L: Lane, const R: usize, const V: usize>(
@@ -260,16 +270,17 @@ impl Tile for InputTile<'_, '_> {
 }
 
 /// One step: the gates of R rows and the units of one register, straight from the sums.
-struct StateTile<'a, 'b> {
+struct StateTile<'a, 'b, E> {
     layer: &'b mut Forward<'a>,
     panel: usize,
     step: usize,
     before: Option<usize>,
     /// Whether W·x + b is known already.
     ahead: bool,
+    equations: PhantomData<E>,
 }
 
-impl Tile for StateTile<'_, '_> {
+impl<E: Equations> Tile for StateTile<'_, '_, E> {
     #[inline(always)]
     fn tile<L: Lane, const R: usize, const V: usize>(&mut self, row: usize, lane: usize) {
         let Forward {
@@ -314,26 +325,27 @@ impl Tile for StateTile<'_, '_> {
         let unit = self.panel * GROUP + lane;
         for (r, z) in z.into_iter().enumerate() {
             let at = self.step * rows + row + r;
-            let (cell, cell_before) = match self.before {
-                Some(before) if keep => (at, Some(before * rows + row + r)),
-                None if keep => (at, None),
-                before => (row + r, before.map(|_| row + r)),
+            // While nothing is kept, one memory of each row is enough.
+            let memory_at = |step: usize| if keep { step * rows } else { 0 } + row + r;
+            let before = match self.before {
+                Some(before) => L::load(&trace.memories[memory_at(before) * shape.units + unit..]),
+                None => L::splat(0.0),
             };
-            let (i, f, g, o) = (sigmoid(z[0]), sigmoid(z[1]), tanh(z[2]), sigmoid(z[3]));
-            let mut c = i * g;
-            if let Some(before) = cell_before {
-                c = f.mul_add(L::load(&trace.cells[before * shape.units + unit..]), c);
-            }
-            let tanh_c = tanh(c);
-            let h = o * tanh_c;
+            let sums = [z[0], z[1], z[2], z[3]];
+            let Step {
+                gates,
+                memory,
+                shown,
+                output: h,
+            } = E::forward(sums, before);
 
-            c.store(&mut trace.cells[cell * shape.units + unit..]);
+            memory.store(&mut trace.memories[memory_at(self.step) * shape.units + unit..]);
             h.store(&mut trace.states[at * stride + unit..]);
             if keep {
-                for (gate, value) in [i, f, g, o].into_iter().enumerate() {
+                for (gate, value) in gates.into_iter().enumerate() {
                     value.store(&mut trace.gates[(first + r) * PANEL + gate * GROUP + lane..]);
                 }
-                tanh_c.store(&mut trace.tanh_cells[at * shape.units + unit..]);
+                shown.store(&mut trace.shown[at * shape.units + unit..]);
             }
             // Of the last layer, only the final state goes on.
             let is_final = self.step == direction.step(direction.steps - 1);
@@ -357,7 +369,17 @@ pub(crate) struct Backward<'a> {
 impl Kernel for Backward<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<L: Lane>(mut self) {
+    fn run<L: Lane>(self) {
+        match self.direction.cell {
+            Cell::Lstm => self.steps::<L, Lstm>(),
+            Cell::Gru => self.steps::<L, Gru>(),
+        }
+    }
+}
+
+impl Backward<'_> {
+    #[inline(always)]
+    fn steps<L: Lane, E: Equations>(mut self) {
         for turn in (0..self.direction.steps).rev() {
             let is_final = turn + 1 == self.direction.steps;
             let step = self.direction.step(turn);
@@ -372,21 +394,23 @@ impl Kernel for Backward<'_> {
                     step,
                     after,
                     before,
+                    equations: PhantomData::<E>,
                 },
             );
         }
     }
 }
 
-/// One step back: the gradients of h of R rows and V registers of units, and straight from them those of the gates.
-struct GateTile<'a, 'b> {
+/// One step back: the gradients of h of R rows and V registers of units, and straight from them those of the sums.
+struct GateTile<'a, 'b, E> {
     layer: &'b mut Backward<'a>,
     step: usize,
     after: Option<usize>,
     before: Option<usize>,
+    equations: PhantomData<E>,
 }
 
-impl Tile for GateTile<'_, '_> {
+impl<E: Equations> Tile for GateTile<'_, '_, E> {
     #[inline(always)]
     fn tile<L: Lane, const R: usize, const V: usize>(&mut self, row: usize, column: usize) {
         let Direction {
@@ -421,7 +445,6 @@ impl Tile for GateTile<'_, '_> {
             }
         }
 
-        let one = L::splat(1.0);
         for (r, d_h) in d_h.into_iter().enumerate() {
             let at = self.step * rows + row + r;
             for (v, mut d_h) in d_h.into_iter().enumerate() {
@@ -433,27 +456,29 @@ impl Tile for GateTile<'_, '_> {
                 }
                 let gates =
                     &mut trace.gates[(unit / GROUP * steps * rows + at) * PANEL + unit % GROUP..];
-                let (i, f) = (L::load(gates), L::load(&gates[GROUP..]));
-                let (g, o) = (L::load(&gates[2 * GROUP..]), L::load(&gates[3 * GROUP..]));
-                let tanh_c = L::load(&trace.tanh_cells[at * units + unit..]);
-
-                let mut d_c = d_h * o * (one - tanh_c * tanh_c);
-                if self.after.is_some() {
-                    d_c = d_c + L::load(&trace.d_cells[(row + r) * units + unit..]);
-                }
-                (d_c * f).store(&mut trace.d_cells[(row + r) * units + unit..]);
-                let d_f = match self.before {
+                let kept = [
+                    L::load(gates),
+                    L::load(&gates[GROUP..]),
+                    L::load(&gates[2 * GROUP..]),
+                    L::load(&gates[3 * GROUP..]),
+                ];
+                let shown = L::load(&trace.shown[at * units + unit..]);
+                let before = match self.before {
                     Some(before) => {
-                        d_c * L::load(&trace.cells[(before * rows + row + r) * units + unit..])
+                        L::load(&trace.memories[(before * rows + row + r) * units + unit..])
                     }
                     None => L::splat(0.0),
                 };
-                let (d_i, d_g, d_o) = (d_c * g, d_c * i, d_h * tanh_c);
-
-                (d_i * i * (one - i)).store(gates);
-                (d_f * f * (one - f)).store(&mut gates[GROUP..]);
-                (d_g * (one - g * g)).store(&mut gates[2 * GROUP..]);
-                (d_o * o * (one - o)).store(&mut gates[3 * GROUP..]);
+                let d_memory = &mut trace.d_memories[(row + r) * units + unit..];
+                let carried = match self.after {
+                    Some(_) => L::load(d_memory),
+                    None => L::splat(0.0),
+                };
+                let (d_sums, carried) = E::backward(kept, shown, before, d_h, carried);
+                carried.store(d_memory);
+                for (sum, d_sum) in d_sums.into_iter().enumerate() {
+                    d_sum.store(&mut gates[sum * GROUP..]);
+                }
             }
         }
     }
@@ -461,11 +486,12 @@ impl Tile for GateTile<'_, '_> {
 
 /// Gradient of one part of a layer's input, multiplied with the dropout's factors that `slopes` holds.
 pub(crate) struct InputGradient<'a> {
-    /// Both directions of the layer, after backward.
-    pub directions: [Direction; 2],
-    pub traces: [&'a Trace; 2],
-    /// Wᵀ of this part (4U, inputs), of both directions.
-    pub weights: [&'a [f32]; 2],
+    /// All directions of the layer, after backward.
+    pub directions: &'a [Direction],
+    pub traces: &'a [Trace],
+    /// Wᵀ of this part (4U, inputs), for each direction `per_direction` behind the one before.
+    pub weights: &'a [f32],
+    pub per_direction: usize,
     pub columns: usize,
     /// (T·B, inputs)
     pub slopes: &'a mut [f32],
@@ -484,16 +510,16 @@ impl Tile for InputGradient<'_> {
     #[inline(always)]
     fn tile<L: Lane, const R: usize, const V: usize>(&mut self, row: usize, column: usize) {
         let mut sums = [[L::splat(0.0); V]; R];
-        for direction in 0..2 {
-            let (Direction { shape, steps, .. }, trace) =
-                (self.directions[direction], self.traces[direction]);
+        for (index, (direction, trace)) in self.directions.iter().zip(self.traces).enumerate() {
+            let Direction { shape, steps, .. } = *direction;
+            let weights = &self.weights[index * self.per_direction..];
             for panel in 0..shape.panels {
                 let d_z = Matrix {
                     values: &trace.gates,
                     stride: PANEL,
                 };
                 let weights = transposed::<L>(
-                    self.weights[direction],
+                    weights,
                     4 * shape.units,
                     self.columns,
                     panel * PANEL,
