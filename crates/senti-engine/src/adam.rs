@@ -1,4 +1,4 @@
-//! Adam (Kingma & Ba, 2015): its settings, and one step over all parameters.
+//! Adam (Kingma & Ba, 2015) and AdamW (Loshchilov & Hutter, 2019): settings, and one step over all parameters.
 
 use crate::lane::{Kernel, Lane};
 
@@ -23,6 +23,8 @@ pub struct Adam {
     pub epsilon: f32,
     /// Where epsilon enters.
     pub convention: Convention,
+    /// AdamW where it is not 0: before each step every weight shrinks by learning rate · weight_decay, as in Keras and PyTorch.
+    pub weight_decay: f32,
 }
 
 impl Default for Adam {
@@ -32,11 +34,12 @@ impl Default for Adam {
             beta_2: 0.999,
             epsilon: 1e-7,
             convention: Convention::Keras,
+            weight_decay: 0.0,
         }
     }
 }
 
-/// Factors of one step, the same for all parameters: p -= rate · m / (scale · √v + epsilon).
+/// Factors of one step, the same for all parameters: p = kept · p - rate · m / (scale · √v + epsilon).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdamStep {
     pub beta_1: f32,
@@ -44,6 +47,7 @@ pub(crate) struct AdamStep {
     pub rate: f32,
     pub scale: f32,
     pub epsilon: f32,
+    pub kept: f32,
 }
 
 impl Adam {
@@ -63,6 +67,7 @@ impl Adam {
             rate: rate as f32,
             scale: scale as f32,
             epsilon: self.epsilon,
+            kept: (1.0 - f64::from(learning_rate) * f64::from(self.weight_decay)) as f32,
         }
     }
 }
@@ -86,9 +91,11 @@ impl Kernel for Update<'_> {
             rate,
             scale,
             epsilon,
+            kept,
         } = self.step;
         let (new_1, new_2) = (L::splat(1.0 - beta_1), L::splat(1.0 - beta_2));
         let (rate, scale, epsilon) = (L::splat(-rate), L::splat(scale), L::splat(epsilon));
+        let kept = L::splat(kept);
         let moments = self
             .means
             .chunks_exact_mut(L::LANES)
@@ -105,7 +112,7 @@ impl Kernel for Update<'_> {
             let step = rate * m / scale.mul_add(v.sqrt(), epsilon);
             m.store(means);
             v.store(squares);
-            (L::load(weights) + step).store(weights);
+            L::load(weights).mul_add(kept, step).store(weights);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! When to stop and when to slow down: two state machines, fed with one validation loss an epoch.
+//! When to stop and when to slow down: two state machines, fed with one validation loss an epoch, and a curve.
 //!
-//! Both follow Keras 3 (`EarlyStopping`, `ReduceLROnPlateau`, mode "min"). All state is in public fields, so a checkpoint can
-//! hold it. A loss that is NaN never counts as an improvement.
+//! They follow Keras 3 (`EarlyStopping`, `ReduceLROnPlateau`, mode "min"; `CosineDecay`). All state is in public fields, so a checkpoint
+//! can hold it. A loss that is NaN never counts as an improvement.
 
 /// Stops after `patience` epochs without an improvement of more than `min_delta`.
 #[derive(Clone, PartialEq, Debug)]
@@ -117,5 +117,40 @@ impl ReduceOnPlateau {
             }
         }
         learning_rate
+    }
+}
+
+/// Falls along half a cosine from `initial_learning_rate` to `alpha` times it, after a straight rise to `warmup_target` where there is one.
+///
+/// Without warm-up it is PyTorch's `CosineAnnealingLR` with `T_max` = `decay_steps` and `eta_min` = `alpha` · `initial_learning_rate`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CosineDecay {
+    /// Where it starts.
+    pub initial_learning_rate: f64,
+    /// Steps of the fall.
+    pub decay_steps: u64,
+    /// Share of the highest rate that is left in the end.
+    pub alpha: f64,
+    /// Steps of the rise.
+    pub warmup_steps: u64,
+    /// Where the rise ends; none to begin with the fall.
+    pub warmup_target: Option<f64>,
+}
+
+impl CosineDecay {
+    /// Learning rate of step `step`, counted from 0.
+    pub fn learning_rate(&self, step: u64) -> f64 {
+        let initial = self.initial_learning_rate;
+        let (top, step) = match self.warmup_target {
+            Some(target) if step < self.warmup_steps => {
+                let done = step as f64 / self.warmup_steps as f64;
+                return initial + (target - initial) * done;
+            }
+            Some(target) => (target, step - self.warmup_steps),
+            None => (initial, step),
+        };
+        let done = step.min(self.decay_steps) as f64 / self.decay_steps.max(1) as f64;
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+        top * ((1.0 - self.alpha) * cosine + self.alpha)
     }
 }

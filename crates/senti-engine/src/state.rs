@@ -27,7 +27,8 @@ impl Network {
             .expect("these are the network's own tensors");
     }
 
-    /// All weights, in Keras's names, shapes and layouts (gates i, f, c, o).
+    /// All weights, in Keras's names, shapes and layouts (gates i, f, c, o of an LSTM; z, r, h of a GRU, whose second biases of z and r are given as 0
+    /// and added to the first when taken: only their sum counts).
     pub fn weights(&self) -> Vec<Tensor> {
         self.tensors_of(&self.weights, false)
     }
@@ -124,7 +125,11 @@ impl Network {
     }
 
     /// The tensors whose names begin with `prefix` in the layout of the panels, with zeros as padding.
-    fn laid_out(&self, tensors: &[Tensor], prefix: &str) -> Result<Vec<f32>, TensorError> {
+    pub(crate) fn laid_out(
+        &self,
+        tensors: &[Tensor],
+        prefix: &str,
+    ) -> Result<Vec<f32>, TensorError> {
         let mut out = vec![0.0; self.layout.len];
         for slot in self.architecture.slots() {
             let values = tensor::find(tensors, &format!("{prefix}{}", slot.name), &slot.shape)?;

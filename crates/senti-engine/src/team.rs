@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Barrier, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// A fixed number of threads, the caller's among them.
@@ -223,17 +223,24 @@ impl Team {
                 dismissed: Mutex::new(false),
                 bell: Condvar::new(),
             });
+            // A thread allocates while it starts: when the team is there, that is over.
+            let here = Arc::new(Barrier::new(threads));
             let hire = |thread| {
-                let board = Arc::clone(&board);
+                let (board, here) = (Arc::clone(&board), Arc::clone(&here));
                 std::thread::Builder::new()
                     .name(format!("senti-engine-{thread}"))
-                    .spawn(move || board.serve())
+                    .spawn(move || {
+                        here.wait();
+                        board.serve();
+                    })
                     .unwrap_or_else(|error| {
                         panic!("{threads} threads could not be started: {error}")
                     })
             };
+            let threads = (1..threads).map(hire).collect();
+            here.wait();
             Crew {
-                threads: (1..threads).map(hire).collect(),
+                threads,
                 board,
                 captain: Mutex::new(()),
             }

@@ -1,4 +1,5 @@
-"""Outputs, losses, gradients and three steps of Adam by Keras, for small bidirectional LSTMs; and facts about its initialisers.
+"""Outputs, losses, gradients and three steps of AdamW (or of Adam, without decay) by Keras, for small LSTMs and
+GRUs, in both directions or one; the moving average of their weights; and facts about its initialisers.
 
 Writes keras_steps.json. Run: KERAS_BACKEND=jax python keras_steps.py (needs keras, jax and numpy). Computed in float64.
 """
@@ -12,10 +13,11 @@ keras.config.set_floatx("float64")
 rng = np.random.default_rng(11)
 
 
-def case(name, steps, features, units, outputs, rows, loss):
+def case(name, steps, features, units, outputs, rows, loss, cell="lstm", bidirectional=True, weight_decay=0.0):
     layers = [keras.Input((steps, features))]
     for index, u in enumerate(units):
-        layers.append(keras.layers.Bidirectional(keras.layers.LSTM(u, return_sequences=index + 1 < len(units))))
+        layer = (keras.layers.LSTM if cell == "lstm" else keras.layers.GRU)(u, return_sequences=index + 1 < len(units))
+        layers.append(keras.layers.Bidirectional(layer) if bidirectional else layer)
         layers.append(keras.layers.Dropout(0.0))
     layers.append(keras.layers.Dense(outputs))
     model = keras.Sequential(layers)
@@ -26,8 +28,8 @@ def case(name, steps, features, units, outputs, rows, loss):
     objective = {"mse": keras.losses.MeanSquaredError(), "mae": keras.losses.MeanAbsoluteError(), "huber": keras.losses.Huber(delta=0.5)}[loss]
     names = []
     for index in range(len(units)):
-        layer = "bidirectional" if index == 0 else f"bidirectional_{index}"
-        names += [f"{layer}/{d}/{p}" for d in ("forward", "backward") for p in ("kernel", "recurrent_kernel", "bias")]
+        layer = ("bidirectional" if bidirectional else cell) + (f"_{index}" if index else "")
+        names += [f"{layer}{d}/{p}" for d in (("/forward", "/backward") if bidirectional else ("",)) for p in ("kernel", "recurrent_kernel", "bias")]
     names += ["dense/kernel", "dense/bias"]
     tensors = lambda values: {n: np.asarray(v, float).ravel().tolist() for n, v in zip(names, values, strict=True)}
 
@@ -38,12 +40,18 @@ def case(name, steps, features, units, outputs, rows, loss):
     trainable = [v.value for v in model.trainable_variables]
     (value, out), gradients = jax.value_and_grad(value_of, has_aux=True)(trainable)
     result = dict(name=name, steps=steps, features=features, units=units, outputs=outputs, rows=rows, loss=loss, levels=[],
+                  cell=cell, bidirectional=bidirectional, weight_decay=weight_decay,
                   epsilon=1e-7, learning_rate=0.01, x=x.ravel().tolist(), y=y.ravel().tolist(), weights=tensors(trainable),
                   answers=np.asarray(out).ravel().tolist(), loss_value=float(value), gradients=tensors(gradients))
-    model.compile(optimizer=keras.optimizers.Adam(0.01), loss=objective)
+    if cell == "gru":  # Keras trains both biases of a gate, so that their sum moves twice as fast: PyTorch's goldens train a GRU
+        return result
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=weight_decay, use_ema=True, ema_momentum=0.6)
+    model.compile(optimizer=optimizer, loss=objective)
     for _ in range(3):
         model.train_on_batch(x, y)
     result["weights_after"] = tensors([v.value for v in model.trainable_variables])
+    optimizer.finalize_variable_values(model.trainable_variables)
+    result["ema_momentum"], result["ema_after"] = 0.6, tensors([v.value for v in model.trainable_variables])
     return result
 
 
@@ -51,6 +59,10 @@ cases = [
     case("mse, the original's shape", 5, 3, [4, 3], 2, 4, "mse"),
     case("mae, one layer", 3, 2, [3], 3, 5, "mae"),
     case("huber, three layers", 4, 1, [3, 5, 2], 1, 3, "huber"),
+    case("AdamW", 4, 2, [3, 2], 2, 4, "mse", weight_decay=2.0),
+    case("one direction", 5, 3, [4, 3], 2, 4, "mse", bidirectional=False),
+    case("GRU", 5, 3, [4, 3], 2, 4, "mse", cell="gru"),
+    case("GRU, one direction", 4, 2, [3, 17], 3, 6, "mae", cell="gru", bidirectional=False),
 ]
 # Which product of a fresh recurrent kernel is the identity, how far a fresh kernel reaches, what the biases are.
 fresh = keras.layers.LSTM(8)

@@ -1,4 +1,4 @@
-"""What Keras's EarlyStopping and ReduceLROnPlateau do with lists of validation losses.
+"""What Keras's EarlyStopping and ReduceLROnPlateau do with lists of validation losses, and the curve of its CosineDecay.
 
 Writes schedules.json. Run: KERAS_BACKEND=jax python schedules.py (needs keras and jax).
 """
@@ -37,4 +37,7 @@ def run(losses, patience, min_delta, factor, plateau_patience, cooldown):
 
 
 cases = [run(losses, *settings) for losses in series.values() for settings in [(3, 0.0, 0.2, 2, 0), (2, 0.01, 0.5, 3, 2), (1, 0.0, 0.1, 1, 1), (15, 0.0, 0.2, 5, 0)]]
-pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(dict(versions=dict(keras=keras.__version__), cases=cases)) + "\n")
+curves = [dict(initial_learning_rate=a, decay_steps=n, alpha=alpha, warmup_target=target, warmup_steps=warm,
+               rates=[float(keras.optimizers.schedules.CosineDecay(a, n, alpha, warmup_target=target, warmup_steps=warm)(step)) for step in range(25)])
+          for a, n, alpha, target, warm in [(0.1, 10, 0.0, None, 0), (0.01, 20, 0.1, None, 0), (0.0, 8, 0.05, 0.2, 5), (0.01, 7, 0.0, 0.05, 3)]]
+pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(dict(versions=dict(keras=keras.__version__), cases=cases, curves=curves)) + "\n")

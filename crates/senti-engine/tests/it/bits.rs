@@ -1,6 +1,8 @@
 //! The same bits: for any number of threads, any cut of the rows, AVX-512 and AVX2, and after taking up a state.
 
-use senti_engine::{Adam, Loss, Network, Pinball, Simd, Tensor, TensorError};
+use senti_engine::{
+    Adam, Architecture, Cell, Loss, Network, Options, Pinball, Simd, Team, Tensor, TensorError,
+};
 
 use crate::cases::{architecture, batch, fill, network, shake, supported};
 
@@ -82,6 +84,63 @@ fn fused_instruction_sets_agree_and_plain_is_close() {
         for (found, wanted) in found.values.iter().zip(&wanted.values) {
             assert!((found - wanted).abs() < 1e-4, "{found}, wanted {wanted}");
         }
+    }
+}
+
+/// Every cell in both ways: weights that are absent from a GRU stay absent, a state comes back with the same bits.
+#[test]
+fn every_kind_of_layer_gives_the_same_bits() {
+    for cell in [Cell::Lstm, Cell::Gru] {
+        for bidirectional in [false, true] {
+            let net = Architecture {
+                cell,
+                bidirectional,
+                ..architecture(6, 5, &[20, 9], 0.3, 3)
+            };
+            let batch = batch(&net, 40, 3);
+            let states: Vec<Vec<Tensor>> = supported()
+                .filter(|simd| *simd != Simd::Plain)
+                .flat_map(|simd| [1, 3].map(|threads| (simd, threads)))
+                .map(|(simd, threads)| {
+                    let mut whole = network(&net, threads, simd, 40);
+                    train(&mut whole, &batch, &Loss::Mse, 0..4);
+                    let mut halves = network(&net, 1, simd, 40);
+                    train(&mut halves, &batch, &Loss::Mse, 0..2);
+                    let state = halves.state();
+                    halves.set_state(&state).unwrap();
+                    train(&mut halves, &batch, &Loss::Mse, 2..4);
+                    assert_eq!(bits(&halves.state()), bits(&whole.state()));
+                    whole.state()
+                })
+                .collect();
+            assert!(states.iter().all(|state| bits(state) == bits(&states[0])));
+        }
+    }
+}
+
+/// Several networks at once train as each alone.
+#[test]
+fn networks_side_by_side_change_nothing() {
+    let net = architecture(5, 4, &[12], 0.2, 2);
+    let batch = batch(&net, 9, 2);
+    let alone = |seed: u64| {
+        let options = Options {
+            seed,
+            threads: 1,
+            simd: Simd::detect(),
+            max_batch: 9,
+        };
+        Network::new(net.clone(), options)
+    };
+    let mut networks: Vec<Network> = (0..5).map(alone).collect();
+    Team::new(3).rounds(6, &mut networks, |round, _, network| {
+        let step = round as u64;
+        train(network, &batch, &Loss::Mse, step..step + 1);
+    });
+    for (seed, together) in networks.iter().enumerate() {
+        let mut network = alone(seed as u64);
+        train(&mut network, &batch, &Loss::Mse, 0..6);
+        assert_eq!(bits(&together.state()), bits(&network.state()));
     }
 }
 

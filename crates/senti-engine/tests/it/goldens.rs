@@ -1,6 +1,8 @@
 //! Outputs, losses, gradients and three steps of Adam against PyTorch and Keras (`goldens/torch_steps.py`, `keras_steps.py`).
 
-use senti_engine::{Adam, Architecture, Batch, Cell, Convention, Loss, Network, Pinball, Tensor};
+use senti_engine::{
+    Adam, Architecture, Batch, Cell, Convention, Ema, Loss, Network, Pinball, Tensor,
+};
 use serde_json::Value;
 
 use crate::cases::{network, supported};
@@ -67,13 +69,17 @@ fn check(text: &str, convention: Convention) {
             "mse" => Loss::Mse,
             "mae" => Loss::Mae,
             "huber" => Loss::Huber { delta: 0.5 },
+            "student_t" => Loss::StudentT,
             _ => Loss::Pinball(Pinball::new(&levels)),
         };
         let net = Architecture {
             steps: count(&case["steps"]),
             features: count(&case["features"]),
-            cell: Cell::Lstm,
-            bidirectional: true,
+            cell: match case["cell"].as_str().unwrap() {
+                "gru" => Cell::Gru,
+                _ => Cell::Lstm,
+            },
+            bidirectional: case["bidirectional"].as_bool().unwrap(),
             units: case["units"]
                 .as_array()
                 .unwrap()
@@ -110,6 +116,7 @@ fn check(text: &str, convention: Convention) {
         let adam = Adam {
             epsilon: case["epsilon"].as_f64().unwrap() as f32,
             convention,
+            weight_decay: case["weight_decay"].as_f64().unwrap() as f32,
             ..Adam::default()
         };
         let learning_rate = case["learning_rate"].as_f64().unwrap() as f32;
@@ -126,6 +133,7 @@ fn check(text: &str, convention: Convention) {
                 &floats(&case["answers"]),
                 1e-5,
             );
+            let mut ema = Ema::new(case["ema_momentum"].as_f64().unwrap_or(0.0) as f32);
             for step in 0..3 {
                 let loss = network.train_batch(&batch, &loss, step).unwrap();
                 if step == 0 {
@@ -143,6 +151,10 @@ fn check(text: &str, convention: Convention) {
                     );
                 }
                 network.update(&adam, learning_rate);
+                ema.observe(&network);
+            }
+            if case.get("weights_after").is_none() {
+                continue;
             }
             check_tensors(
                 &format!("{what} after three steps,"),
@@ -150,6 +162,12 @@ fn check(text: &str, convention: Convention) {
                 &case["weights_after"],
                 1e-5,
             );
+            if let Some(wanted) = case.get("ema_after") {
+                let what = format!("{what} average of");
+                check_tensors(&what, &ema.weights(&network), wanted, 1e-5);
+                ema.swap(&mut network);
+                check_tensors(&what, &network.weights(), wanted, 1e-5);
+            }
         }
     }
 }

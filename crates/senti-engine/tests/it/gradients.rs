@@ -1,6 +1,6 @@
 //! Loss, outputs and gradients against the textbook's, for every instruction set, odd shapes, all losses, with dropout.
 
-use senti_engine::{Architecture, Loss, Pinball, Simd};
+use senti_engine::{Architecture, Cell, Loss, Pinball, Simd};
 
 use crate::cases::{architecture, batch, network, shake, supported};
 use crate::reference::{self, Masks};
@@ -173,5 +173,37 @@ fn one_quantile_is_half_the_absolute_error() {
 fn every_number_of_rows() {
     for rows in 1..=12 {
         check(&architecture(3, 2, &[5, 3], 0.0, 1), rows, &Loss::Mse);
+    }
+}
+
+#[test]
+fn students_t() {
+    check(&architecture(3, 4, &[6], 0.0, 3 * 2), 7, &Loss::StudentT);
+}
+
+/// One direction, layers of every width that the tiles cut differently.
+#[test]
+fn one_direction() {
+    let net = Architecture {
+        bidirectional: false,
+        ..architecture(5, 3, &[20, 7, 33], 0.2, 2)
+    };
+    check(&net, 13, &Loss::Mse);
+}
+
+#[test]
+fn gated_recurrent_units() {
+    for (units, bidirectional, rows) in [
+        (vec![1], false, 1),
+        (vec![20, 7], true, 7),
+        (vec![17, 32], true, 34),
+        (vec![5, 40, 3], false, 6),
+    ] {
+        let net = Architecture {
+            cell: Cell::Gru,
+            bidirectional,
+            ..architecture(5, 3, &units, 0.2, 2)
+        };
+        check(&net, rows, &Loss::Mse);
     }
 }

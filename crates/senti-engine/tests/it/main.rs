@@ -14,3 +14,4 @@ mod random;
 mod reference;
 mod ridge;
 mod schedule;
+mod team;

@@ -1,10 +1,10 @@
-//! The textbook: a bidirectional LSTM and its losses in f64, one number at a time, straight from the equations.
+//! The textbook: LSTM and GRU layers and the losses in f64, one number at a time, straight from the equations.
 //!
 //! Only a forward pass; gradients come from it by central differences. Nothing here is shared with the engine but the names of the
 //! tensors and the published rule by which dropout draws its bits.
 
 use senti_engine::random::{Purpose, Stream};
-use senti_engine::{Architecture, Batch, Loss, Tensor};
+use senti_engine::{Architecture, Batch, Cell, Loss, Tensor};
 
 /// A weight in f64: values and number of columns.
 pub type Weights = Vec<Vec<f64>>;
@@ -91,11 +91,14 @@ fn forward_row(
         .collect();
     for (layer, &units) in net.units.iter().enumerate() {
         let is_last = layer + 1 == net.units.len();
-        let mut out = vec![vec![0.0; 2 * units]; net.steps];
-        for direction in 0..2 {
-            let [kernel, recurrent, bias] = &weights[6 * layer + 3 * direction..][..3] else {
+        let n_directions = if net.bidirectional { 2 } else { 1 };
+        let mut out = vec![vec![0.0; n_directions * units]; net.steps];
+        for direction in 0..n_directions {
+            let [kernel, recurrent, bias] = &weights[3 * (n_directions * layer + direction)..][..3]
+            else {
                 unreachable!()
             };
+            let columns = recurrent.len() / units;
             let (mut h, mut c) = (vec![0.0; units], vec![0.0; units]);
             for turn in 0..net.steps {
                 let t = if direction == 0 {
@@ -103,24 +106,35 @@ fn forward_row(
                 } else {
                     net.steps - 1 - turn
                 };
-                let z: Vec<f64> = (0..4 * units)
-                    .map(|column| {
-                        let from_x: f64 = x[t]
-                            .iter()
-                            .enumerate()
-                            .map(|(k, x)| x * kernel[k * 4 * units + column])
-                            .sum();
-                        let from_h: f64 = h
-                            .iter()
-                            .enumerate()
-                            .map(|(k, h)| h * recurrent[k * 4 * units + column])
-                            .sum();
-                        from_x + from_h + bias[column]
-                    })
-                    .collect();
+                let from_x = product(&x[t], kernel, columns);
+                let from_h = product(&h, recurrent, columns);
+                match net.cell {
+                    Cell::Lstm => {
+                        let z = |gate: usize, u: usize| {
+                            let at = gate * units + u;
+                            from_x[at] + from_h[at] + bias[at]
+                        };
+                        for u in 0..units {
+                            c[u] = sigmoid(z(1, u)) * c[u] + sigmoid(z(0, u)) * z(2, u).tanh();
+                            h[u] = sigmoid(z(3, u)) * c[u].tanh();
+                        }
+                    }
+                    // reset_after: the reset gate multiplies what comes from the states, their bias included.
+                    Cell::Gru => {
+                        let x = |gate: usize, u: usize| {
+                            from_x[gate * units + u] + bias[gate * units + u]
+                        };
+                        let s = |gate: usize, u: usize| {
+                            from_h[gate * units + u] + bias[columns + gate * units + u]
+                        };
+                        for (u, h) in h.iter_mut().enumerate() {
+                            let (z, r) = (sigmoid(x(0, u) + s(0, u)), sigmoid(x(1, u) + s(1, u)));
+                            let candidate = (x(2, u) + r * s(2, u)).tanh();
+                            *h = z * *h + (1.0 - z) * candidate;
+                        }
+                    }
+                }
                 for u in 0..units {
-                    c[u] = sigmoid(z[units + u]) * c[u] + sigmoid(z[u]) * z[2 * units + u].tanh();
-                    h[u] = sigmoid(z[3 * units + u]) * c[u].tanh();
                     // The last layer hands on its final states only, as step 0.
                     let to = if is_last { 0 } else { t };
                     let factor = masks.map_or(1.0, |masks| {
@@ -147,6 +161,37 @@ fn forward_row(
         .collect()
 }
 
+/// Row vector times matrix.
+fn product(x: &[f64], matrix: &[f64], columns: usize) -> Vec<f64> {
+    let column = |column: usize| {
+        x.iter()
+            .enumerate()
+            .map(|(k, x)| x * matrix[k * columns + column])
+            .sum()
+    };
+    (0..columns).map(column).collect()
+}
+
+/// ln Γ by Lanczos's approximation (g = 5, six terms; Press et al., Numerical Recipes, 6.1), error 2e-10.
+fn ln_gamma(x: f64) -> f64 {
+    let terms = [
+        76.180_091_729_471_46,
+        -86.505_320_329_416_77,
+        24.014_098_240_830_91,
+        -1.231_739_572_450_155,
+        0.120_865_097_386_617_9e-2,
+        -0.539_523_938_495_3e-5,
+    ];
+    let series = terms
+        .iter()
+        .enumerate()
+        .fold(1.000_000_000_190_015, |sum, (k, term)| {
+            sum + term / (x + 1.0 + k as f64)
+        });
+    let t = x + 5.5;
+    (x + 0.5) * t.ln() - t + (2.506_628_274_631_000_5 * series / x).ln()
+}
+
 /// Mean loss, by definition.
 pub fn loss(loss: &Loss, outputs: &[Vec<f64>], batch: &Batch) -> f64 {
     let mut losses = Vec::new();
@@ -165,6 +210,16 @@ pub fn loss(loss: &Loss, outputs: &[Vec<f64>], batch: &Batch) -> f64 {
                         delta * (error - 0.5 * delta)
                     });
                 }
+                Loss::StudentT => {
+                    let (scale, df) = (softplus(z[1]), 2.0 + softplus(z[2]));
+                    let e = (target - z[0]) / scale;
+                    let density = ln_gamma((df + 1.0) / 2.0)
+                        - ln_gamma(df / 2.0)
+                        - 0.5 * (std::f64::consts::PI * df).ln()
+                        - scale.ln()
+                        - 0.5 * (df + 1.0) * (1.0 + e * e / df).ln();
+                    losses.push(-density);
+                }
                 Loss::Pinball(pinball) => {
                     let mut z = z.to_vec();
                     z[pinball.levels().len() / 2] *= f64::from(pinball.location_rate());
@@ -179,9 +234,12 @@ pub fn loss(loss: &Loss, outputs: &[Vec<f64>], batch: &Batch) -> f64 {
     losses.iter().sum::<f64>() / losses.len() as f64
 }
 
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
 /// Rising quantiles from the raw outputs of one target.
 pub fn quantiles(z: &[f64]) -> Vec<f64> {
-    let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
     let middle = z.len() / 2;
     (0..z.len())
         .map(|k| {

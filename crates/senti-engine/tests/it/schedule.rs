@@ -1,6 +1,6 @@
 //! Early stopping and reduction on plateaus against what Keras's callbacks did (`goldens/schedules.py`).
 
-use senti_engine::schedule::{EarlyStopping, ReduceOnPlateau, Verdict};
+use senti_engine::schedule::{CosineDecay, EarlyStopping, ReduceOnPlateau, Verdict};
 use serde_json::Value;
 
 #[test]
@@ -57,4 +57,27 @@ fn keras_callbacks() {
             .iter()
             .any(|rate| rate.as_f64().unwrap() < 1.01e-4)
     }));
+}
+
+#[test]
+fn keras_cosine_decay() {
+    let golden: Value = serde_json::from_str(include_str!("../goldens/schedules.json")).unwrap();
+    for curve in golden["curves"].as_array().unwrap() {
+        let number = |key: &str| curve[key].as_f64().unwrap();
+        let decay = CosineDecay {
+            initial_learning_rate: number("initial_learning_rate"),
+            decay_steps: number("decay_steps") as u64,
+            alpha: number("alpha"),
+            warmup_steps: number("warmup_steps") as u64,
+            warmup_target: curve["warmup_target"].as_f64(),
+        };
+        for (step, wanted) in curve["rates"].as_array().unwrap().iter().enumerate() {
+            let (found, wanted) = (decay.learning_rate(step as u64), wanted.as_f64().unwrap());
+            // Keras computes in single precision.
+            assert!(
+                (found - wanted).abs() < 1e-6 * decay.learning_rate(0).max(0.2),
+                "step {step} of {curve}: {found}"
+            );
+        }
+    }
 }
