@@ -52,7 +52,7 @@ const ITEM_BITS: u32 = 22;
 const MAX_ITEMS: usize = (1 << ITEM_BITS) - 1;
 
 /// Looks for work, some ten microseconds, before a thread lets others have its core.
-const LOOKS: usize = 2_000;
+const LOOKS: usize = 500;
 /// And then turns with others before it goes to sleep.
 const TURNS: usize = 20;
 
