@@ -5,6 +5,7 @@
 
 mod arguments;
 mod env_file;
+mod every;
 mod failure;
 mod grid;
 mod inspect;

@@ -19,6 +19,7 @@ use senti_io::report::{
 use senti_io::sources::Reading;
 use serde_json::json;
 
+use crate::every::Every;
 use crate::failure::{Outcome, hinted, usage};
 use crate::interrupt::Stage;
 use crate::options::{Verb, find};
@@ -41,7 +42,7 @@ pub fn run(settings: &Settings) -> Outcome {
     places::spare_input(&request, &output, Verb::Train, no_plot)?;
     let registry = Registry::open(settings.path("registry").unwrap_or_default());
     places::writable(&registry, &plan.model_type)?;
-    let mut unfinished = Unfinished::new(&output);
+    let mut unfinished = Unfinished::new(&output, Every::of(settings));
     let resumes = settings.switch("resume");
     unfinished.announce(resumes)?;
     interrupt::listen()?;
@@ -120,6 +121,16 @@ fn then_resume(error: &Error, unfinished: &Unfinished, then: &str) -> Option<Str
         (hint, None) => hint,
         (None, Some(_)) => Some(format!("then {then}")),
         (Some(hint), Some(_)) => Some(format!("{hint}; then {then}")),
+    }
+}
+
+/// A training that its own files have stopped.
+fn cut_short(error: Error, unfinished: &Unfinished) -> Error {
+    let then =
+        "run the same command with `--resume`: the training up to its last checkpoint is kept";
+    match then_resume(&error, unfinished, then) {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 
@@ -233,9 +244,15 @@ fn learn(
             epochs_done = record.epoch;
         }
         done = done.and_then(|()| match &event {
-            Event::Untrained { .. } => unfinished.make_room(),
-            Event::Epoch { state, .. } => unfinished.keep(state),
-            Event::Interrupted { state } => unfinished.save(&state()),
+            Event::Untrained { .. } => unfinished.begin(),
+            Event::Batch { state, .. } => unfinished.keep_batch(state),
+            Event::Epoch {
+                record,
+                last,
+                state,
+                ..
+            } => unfinished.keep_epoch(record.epoch, *last, state),
+            Event::Interrupted { state } => unfinished.save(state),
             _ => Ok(()),
         });
         if let Err(error) = done {
@@ -256,7 +273,7 @@ fn learn(
     );
     progress.clear();
     if let Some(error) = trouble {
-        return Err(error.into());
+        return Err(cut_short(error, unfinished).into());
     }
     // From here on Ctrl-C ends at once; one that came before is heard, whoever did not look.
     interrupt::stage(Stage::Saving);

@@ -91,6 +91,8 @@ pub enum Event<'a> {
         windows: usize,
         /// Mean training loss of the epoch so far.
         loss: f64,
+        /// Everything that a resumed run needs; making it changes nothing.
+        state: &'a dyn Fn() -> State,
     },
     /// An epoch is done; `state` makes the checkpoint when the observer wants one.
     Epoch {
@@ -100,6 +102,8 @@ pub enum Event<'a> {
         best: bool,
         /// Most epochs that the plan allows.
         epochs: usize,
+        /// Training ends with it.
+        last: bool,
         /// Everything that a resumed run needs.
         state: &'a dyn Fn() -> State,
     },

@@ -236,12 +236,14 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
             course.batch += 1;
             let done = (batch * plan.batch_size + positions.len()) as f64;
             let loss = course.loss_sum / done;
+            let state = || course.state(job, &model.network);
             let news = Event::Batch {
                 epoch,
                 batch: batch + 1,
                 batches,
                 windows: order.len(),
                 loss,
+                state: &state,
             };
             if observe(news) == Next::Stop {
                 return interrupt(job, &course, &model.network, observe);
@@ -268,6 +270,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
             record,
             best,
             epochs: plan.epochs,
+            last: course.stopped || course.epoch > plan.epochs,
             state: &state,
         }) == Next::Stop
         {
