@@ -100,25 +100,30 @@ pub fn check_undisturbed(desk: &Desk, story: &str) {
     }
 }
 
-/// Trains with a checkpoint behind every epoch, stops it behind the third, and leaves the newest checkpoint and the one before it.
+/// Trains with a checkpoint behind every epoch, kills it, and leaves the newest checkpoint and another one before it.
 pub fn interrupted() -> Desk {
     static INTERRUPTED: OnceLock<Desk> = OnceLock::new();
     let first = INTERRUPTED.get_or_init(|| {
-        let desk = desk();
-        let mut child = desk
-            .command(&[TRAIN, &["--checkpoint_every", "1 epoch"]].concat())
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        // Killed between two epochs: whole files, and the training is not done.
-        while !(desk.path(PREVIOUS).exists() && desk.path(CHECKPOINT).exists()) {
-            assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
-            std::thread::sleep(std::time::Duration::from_micros(200));
+        // For a moment, while a new one is on its way, both names are of one file: then once more.
+        loop {
+            let desk = desk();
+            let mut child = desk
+                .command(&[TRAIN, &["--checkpoint_every", "1 epoch"]].concat())
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            while !desk.path(PREVIOUS).exists() {
+                assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
+                std::thread::sleep(std::time::Duration::from_micros(200));
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let [newest, older] = [CHECKPOINT, PREVIOUS].map(|name| std::fs::read(desk.path(name)));
+            if newest.unwrap() != older.unwrap() {
+                return desk;
+            }
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        desk
     });
     first.copy()
 }
