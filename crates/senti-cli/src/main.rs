@@ -10,6 +10,7 @@ mod failure;
 mod grid;
 mod inspect;
 mod interrupt;
+mod memory;
 mod models;
 mod options;
 mod places;

@@ -8,6 +8,7 @@ use senti_io::sources::SOURCES;
 use serde_json::json;
 
 use crate::every::{self, Every};
+use crate::memory;
 
 /// The commands that have options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +182,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "patience", group: TRAINING, env: &["LSTM_EARLY_STOPPING_PATIENCE"], default: Some("15"), kind: Whole(1, 1_000_000), purpose: "Epochs without improvement before stopping", verbs: TRAINS, ..ROW },
     Opt { name: "seed", group: TRAINING, env: &["RANDOM_SEED"], default: Some("42"), kind: Whole(0, u64::MAX), purpose: "Seed of every random stream", verbs: TRAINS, ..ROW },
     Opt { name: "threads", group: TRAINING, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: TRAINS, ..ROW },
+    Opt { name: "memory", group: TRAINING, env: &["SENTI_MEMORY"], unset: "no limit", kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most memory to use, as 2GiB or 500MB; what would take more is refused before training starts", verbs: TRAINS, ..ROW },
     Opt { name: "checkpoint_every", group: TRAINING, env: &["SENTI_CHECKPOINT_EVERY"], default: Some("10s"), kind: Fitting("TIME", |text| Every::parse(text).is_some(), every::WANTED), purpose: "How often a training is kept for --resume: 30s, 5min, 5epochs or never; changes no result", verbs: TRAINS, ..ROW },
     Opt { name: "resume", group: TRAINING, kind: Switch, purpose: "Continue from the checkpoint in the output folder", verbs: TRAINS, ..ROW },
 

@@ -145,7 +145,7 @@ impl Progress {
                 self.began = now;
                 self.before = None;
             }
-            Event::Tested(_) => {}
+            Event::Tested(_) | Event::Sized { .. } => {}
             Event::Interrupted { .. } | Event::Finished(_) => self.clear(),
         }
     }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use senti::artifact::{Artifact, State};
 use senti::doors::{Machine, Outcome as Learned, Provenance, fit};
+use senti::memory::Sizes;
 use senti::observe::{Event, Next};
 use senti::plan::{Draft, Plan};
 use senti::{Error, ErrorKind};
@@ -22,6 +23,7 @@ use serde_json::json;
 use crate::every::Every;
 use crate::failure::{Outcome, hinted, usage};
 use crate::interrupt::Stage;
+use crate::memory::Budget;
 use crate::options::{Verb, find};
 use crate::progress::Progress;
 use crate::settings::Settings;
@@ -36,7 +38,9 @@ const LARGE_FILE: u64 = 1 << 30;
 /// Trains a model.
 pub fn run(settings: &Settings) -> Outcome {
     let plan = plan(settings)?;
-    let request = source::request(settings)?;
+    let mut request = source::request(settings)?;
+    let budget = Budget::of(settings, threads(settings));
+    request.memory = budget.map(|budget| budget.for_reading());
     let output = settings.path("output").unwrap_or_default();
     let no_plot = settings.switch("no_plot");
     places::spare_input(&request, &output, Verb::Train, no_plot)?;
@@ -58,6 +62,7 @@ pub fn run(settings: &Settings) -> Outcome {
         &output,
         &mut unfinished,
         resume.as_ref(),
+        budget,
     );
     let (learned, recorder) = learned?;
 
@@ -179,6 +184,15 @@ fn plan(settings: &Settings) -> Outcome<Plan> {
     draft.check().map_err(|error| usage(hinted(error, hint)))
 }
 
+/// As many as asked for, else one for each core.
+fn threads(settings: &Settings) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let asked = settings.whole("threads");
+    asked
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or_else(cores)
+}
+
 fn learn(
     settings: &Settings,
     plan: &Plan,
@@ -186,13 +200,10 @@ fn learn(
     output: &Path,
     unfinished: &mut Unfinished,
     resume: Option<&State>,
+    budget: Option<Budget>,
 ) -> Outcome<(Learned, Recorder)> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = settings
-        .whole("threads")
-        .and_then(|n| usize::try_from(n).ok());
     let machine = Machine {
-        threads: threads.unwrap_or(cores),
+        threads: threads(settings),
         simd: Simd::detect(),
     };
     let provenance = Provenance {
@@ -244,6 +255,15 @@ fn learn(
             epochs_done = record.epoch;
         }
         done = done.and_then(|()| match &event {
+            Event::Sized { rows, features } => budget.map_or(Ok(()), |budget| {
+                let sizes = Sizes {
+                    rows: *rows,
+                    columns: reading.table.columns().len(),
+                    features: *features,
+                    resumes: resume.is_some(),
+                };
+                budget.check(&sizes, plan)
+            }),
             Event::Untrained { .. } => unfinished.begin(),
             Event::Batch { state, .. } => unfinished.keep_batch(state),
             Event::Epoch {

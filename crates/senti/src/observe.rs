@@ -58,6 +58,13 @@ pub struct Sizes {
 
 /// News from a running job.
 pub enum Event<'a> {
+    /// The features are known and nothing of the matrix's size is made yet: [`crate::memory::needs`] can say what the job will take.
+    Sized {
+        /// Rows of the feature matrix.
+        rows: usize,
+        /// Its columns.
+        features: usize,
+    },
     /// The table is split and prepared; training is about to begin.
     Prepared {
         /// Windows and features.

@@ -5,6 +5,7 @@
 //! stopping, and training can only earn skill over it.
 
 mod course;
+pub(super) mod memory;
 
 use senti_engine::random::{Purpose, Stream};
 use senti_engine::schedule::Verdict;
@@ -105,11 +106,11 @@ impl Lstm {
         match (&self.loss, plan.target) {
             (senti_engine::Loss::Pinball(head), _) => {
                 let target = &self.target;
-                let mut values = sample(train, |step, last_close, close| {
+                let values = sample(train, |step, last_close, close| {
                     target.encode(step, last_close, close)
                 });
                 self.network
-                    .set_output_layer(&head.raw_for(&empirical(&mut values, &LEVELS)));
+                    .set_output_layer(&head.raw_for(&empirical(values, &LEVELS)));
             }
             (_, plan::Target::LogReturn) => {
                 self.network.set_output_layer(&vec![0.0; train.horizon()])
@@ -191,7 +192,7 @@ impl Lstm {
                 }
             }
         }
-        self.residuals = spread(&mut residuals, &LEVELS);
+        self.residuals = spread(residuals, &LEVELS);
     }
 }
 
