@@ -13,6 +13,7 @@ mod damaged;
 mod end_to_end;
 mod full_disk;
 mod killed;
+mod memory;
 mod run;
 mod settings;
 mod signals;

@@ -144,14 +144,14 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
     })
 }
 
-/// Bytes of a fit: the products of all pairs of inputs and outputs, the factor of one penalty, and the coefficients of some.
+/// Bytes of a fit: the products of all pairs of inputs and outputs and their sums, the factor of one penalty, the coefficients of some.
 pub(super) fn memory(plan: &Plan, sizes: &Sizes) -> u64 {
     let horizon = wide(plan.forecast_horizon);
     let inputs = product(&[wide(plan.input_seq_length), wide(sizes.features)]);
     let width = inputs.saturating_add(horizon);
     // Rows wait in blocks of 64 until they are multiplied.
     let numbers = [
-        product(&[width, width]),
+        product(&[2, width, width]),
         product(&[inputs, inputs]),
         product(&[width, 64]),
         product(&[inputs, horizon, 8]),
