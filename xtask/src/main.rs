@@ -3,6 +3,7 @@
 //! In comes the working tree; out go the tools' own messages and, as the last line, `N passed, N failed`. It changes no source file.
 
 mod graph;
+mod memory;
 mod steps;
 mod tally;
 
@@ -13,10 +14,13 @@ fn main() -> ExitCode {
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("test"), None) => steps::test(),
         (Some("graph"), None) => steps::only_graph(),
+        (Some("bench-memory"), None) => memory::bench(1_000_000),
+        (Some("bench-memory"), Some(word)) if word == "all" => memory::bench(usize::MAX),
         _ => {
             eprintln!(
                 "cargo xtask test     formatting, lints, unit, integration and documentation tests, documentation, crate graph, examples\n\
-                 cargo xtask graph    the crate graph alone"
+                 cargo xtask graph    the crate graph alone\n\
+                 cargo xtask bench-memory [all]    peak memory over the feature matrix, to 1 million rows (all: to 5 million)"
             );
             ExitCode::from(2)
         }

@@ -5,10 +5,12 @@
 
 mod arguments;
 mod env_file;
+mod every;
 mod failure;
 mod grid;
 mod inspect;
 mod interrupt;
+mod memory;
 mod models;
 mod options;
 mod places;

@@ -7,6 +7,9 @@ use senti::models::MODELS;
 use senti_io::sources::SOURCES;
 use serde_json::json;
 
+use crate::every::{self, Every};
+use crate::memory;
+
 /// The commands that have options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
@@ -49,6 +52,8 @@ pub enum Kind {
     Path,
     /// Any text; the word stands for it in help.
     Text(&'static str),
+    /// A text that fits: word for help, what fits, and that in words.
+    Fitting(&'static str, fn(&str) -> bool, &'static str),
 }
 
 /// A value of the right kind and range.
@@ -62,7 +67,7 @@ pub enum Value {
     Number(f64),
     /// [`Kind::Wholes`]
     Wholes(Vec<u64>),
-    /// [`Kind::Choice`], [`Kind::Path`], [`Kind::Text`]
+    /// [`Kind::Choice`], [`Kind::Path`], [`Kind::Text`], [`Kind::Fitting`]
     Text(String),
 }
 
@@ -86,7 +91,7 @@ pub struct Opt {
     pub verbs: &'static [Verb],
 }
 
-use Kind::{Choice, Number, Path, Switch, Text, Whole, Wholes};
+use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
 use Verb::{Inspect, Models, Predict, Train};
 
 const DATA: &str = "Data";
@@ -177,6 +182,8 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "patience", group: TRAINING, env: &["LSTM_EARLY_STOPPING_PATIENCE"], default: Some("15"), kind: Whole(1, 1_000_000), purpose: "Epochs without improvement before stopping", verbs: TRAINS, ..ROW },
     Opt { name: "seed", group: TRAINING, env: &["RANDOM_SEED"], default: Some("42"), kind: Whole(0, u64::MAX), purpose: "Seed of every random stream", verbs: TRAINS, ..ROW },
     Opt { name: "threads", group: TRAINING, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: TRAINS, ..ROW },
+    Opt { name: "memory", group: TRAINING, env: &["SENTI_MEMORY"], unset: "no limit", kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most memory to use, as 2GiB or 500MB; what would take more is refused before training starts", verbs: TRAINS, ..ROW },
+    Opt { name: "checkpoint_every", group: TRAINING, env: &["SENTI_CHECKPOINT_EVERY"], default: Some("10s"), kind: Fitting("TIME", |text| Every::parse(text).is_some(), every::WANTED), purpose: "How often a training is kept for --resume: 30s, 5min, 5epochs or never; changes no result", verbs: TRAINS, ..ROW },
     Opt { name: "resume", group: TRAINING, kind: Switch, purpose: "Continue from the checkpoint in the output folder", verbs: TRAINS, ..ROW },
 
     Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", ..ROW },
@@ -219,7 +226,7 @@ impl Opt {
             Choice(names) => names().join("|"),
             Path if ["output", "registry"].contains(&self.name) => "DIR".into(),
             Path => "FILE".into(),
-            Text(word) => word.into(),
+            Text(word) | Fitting(word, ..) => word.into(),
         }
     }
 
@@ -236,6 +243,7 @@ impl Opt {
             Choice(names) => names().join(" or "),
             Path => "a path".into(),
             Text(_) => "a text".into(),
+            Fitting(_, _, wanted) => wanted.into(),
         }
     }
 
@@ -268,6 +276,7 @@ impl Opt {
             Choice(names) => names()
                 .contains(&text)
                 .then(|| Value::Text(text.to_owned())),
+            Fitting(_, fits, _) => fits(text).then(|| Value::Text(text.to_owned())),
             Path | Text(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
         }
     }
@@ -401,5 +410,11 @@ mod tests {
         check("loss", "mes", None);
         check("no_plot", "yes", Some(Value::Switch(true)));
         check("data_path", " ", None);
+        check(
+            "checkpoint_every",
+            "5 epochs",
+            Some(Value::Text("5 epochs".into())),
+        );
+        check("checkpoint_every", "30", None);
     }
 }

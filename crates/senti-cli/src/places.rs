@@ -3,10 +3,10 @@
 //!
 //! In come folders; out goes an error that names what is in the way. Nothing stays behind.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use senti::{Error, Result};
-use senti_io::atomic::Pending;
+use senti_io::atomic::{Pending, remove_leftovers};
 use senti_io::registry::Registry;
 use senti_io::report::{Make, OUTPUTS};
 use senti_io::sources::Request;
@@ -79,7 +79,10 @@ pub fn writable(registry: &Registry, model_type: &str) -> Result<()> {
             false => folder,
         })
         .find(|folder| folder.is_dir());
-    let probe = PathBuf::from(near.unwrap_or(here)).join("senti-ai.probe");
+    let near = near.unwrap_or(here);
+    // Of a run that was killed just here.
+    remove_leftovers(near);
+    let probe = near.join("senti-ai.probe");
     // Made under a hidden name, and gone when it is dropped.
     Pending::create(&probe).map(drop).map_err(|error| {
         let sentence = format!("the registry `{}` cannot be written", root.display());

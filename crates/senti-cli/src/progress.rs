@@ -85,6 +85,7 @@ impl Progress {
                 batches,
                 windows,
                 loss,
+                ..
             } => {
                 self.first.get_or_insert(now);
                 // A resumed run begins in the middle of an epoch: only what was done here counts.
@@ -144,7 +145,7 @@ impl Progress {
                 self.began = now;
                 self.before = None;
             }
-            Event::Tested(_) => {}
+            Event::Tested(_) | Event::Sized { .. } => {}
             Event::Interrupted { .. } | Event::Finished(_) => self.clear(),
         }
     }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use senti::artifact::{Artifact, State};
 use senti::doors::{Machine, Outcome as Learned, Provenance, fit};
+use senti::memory::Sizes;
 use senti::observe::{Event, Next};
 use senti::plan::{Draft, Plan};
 use senti::{Error, ErrorKind};
@@ -19,8 +20,10 @@ use senti_io::report::{
 use senti_io::sources::Reading;
 use serde_json::json;
 
+use crate::every::Every;
 use crate::failure::{Outcome, hinted, usage};
 use crate::interrupt::Stage;
+use crate::memory::Budget;
 use crate::options::{Verb, find};
 use crate::progress::Progress;
 use crate::settings::Settings;
@@ -35,13 +38,15 @@ const LARGE_FILE: u64 = 1 << 30;
 /// Trains a model.
 pub fn run(settings: &Settings) -> Outcome {
     let plan = plan(settings)?;
-    let request = source::request(settings)?;
+    let mut request = source::request(settings)?;
+    let budget = Budget::of(settings, threads(settings));
+    request.memory = budget.map(|budget| budget.for_reading());
     let output = settings.path("output").unwrap_or_default();
     let no_plot = settings.switch("no_plot");
     places::spare_input(&request, &output, Verb::Train, no_plot)?;
     let registry = Registry::open(settings.path("registry").unwrap_or_default());
     places::writable(&registry, &plan.model_type)?;
-    let mut unfinished = Unfinished::new(&output);
+    let mut unfinished = Unfinished::new(&output, Every::of(settings));
     let resumes = settings.switch("resume");
     unfinished.announce(resumes)?;
     interrupt::listen()?;
@@ -57,6 +62,7 @@ pub fn run(settings: &Settings) -> Outcome {
         &output,
         &mut unfinished,
         resume.as_ref(),
+        budget,
     );
     let (learned, recorder) = learned?;
 
@@ -123,6 +129,16 @@ fn then_resume(error: &Error, unfinished: &Unfinished, then: &str) -> Option<Str
     }
 }
 
+/// A training that its own files have stopped.
+fn cut_short(error: Error, unfinished: &Unfinished) -> Error {
+    let then =
+        "run the same command with `--resume`: the training up to its last checkpoint is kept";
+    match then_resume(&error, unfinished, then) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
 fn not_saved(error: Error, unfinished: &Unfinished) -> Error {
     let then = "run the same command with `--resume`: the training is kept";
     let hint = then_resume(&error, unfinished, then);
@@ -168,6 +184,15 @@ fn plan(settings: &Settings) -> Outcome<Plan> {
     draft.check().map_err(|error| usage(hinted(error, hint)))
 }
 
+/// As many as asked for, else one for each core.
+fn threads(settings: &Settings) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let asked = settings.whole("threads");
+    asked
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or_else(cores)
+}
+
 fn learn(
     settings: &Settings,
     plan: &Plan,
@@ -175,13 +200,10 @@ fn learn(
     output: &Path,
     unfinished: &mut Unfinished,
     resume: Option<&State>,
+    budget: Option<Budget>,
 ) -> Outcome<(Learned, Recorder)> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = settings
-        .whole("threads")
-        .and_then(|n| usize::try_from(n).ok());
     let machine = Machine {
-        threads: threads.unwrap_or(cores),
+        threads: threads(settings),
         simd: Simd::detect(),
     };
     let provenance = Provenance {
@@ -233,9 +255,24 @@ fn learn(
             epochs_done = record.epoch;
         }
         done = done.and_then(|()| match &event {
-            Event::Untrained { .. } => unfinished.make_room(),
-            Event::Epoch { state, .. } => unfinished.keep(state),
-            Event::Interrupted { state } => unfinished.save(&state()),
+            Event::Sized { rows, features } => budget.map_or(Ok(()), |budget| {
+                let sizes = Sizes {
+                    rows: *rows,
+                    columns: reading.table.columns().len(),
+                    features: *features,
+                    resumes: resume.is_some(),
+                };
+                budget.check(&sizes, plan)
+            }),
+            Event::Untrained { .. } => unfinished.begin(),
+            Event::Batch { state, .. } => unfinished.keep_batch(state),
+            Event::Epoch {
+                record,
+                last,
+                state,
+                ..
+            } => unfinished.keep_epoch(record.epoch, *last, state),
+            Event::Interrupted { state } => unfinished.save(state),
             _ => Ok(()),
         });
         if let Err(error) = done {
@@ -256,7 +293,7 @@ fn learn(
     );
     progress.clear();
     if let Some(error) = trouble {
-        return Err(error.into());
+        return Err(cut_short(error, unfinished).into());
     }
     // From here on Ctrl-C ends at once; one that came before is heard, whoever did not look.
     interrupt::stage(Stage::Saving);

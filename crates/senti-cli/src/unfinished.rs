@@ -1,9 +1,10 @@
 //! A training in progress on disk: the checkpoint of this run, and those of other runs, which are never deleted.
 //!
-//! In come states; out go `checkpoint.senti` in the output folder and, for `--resume`, the state that belongs to the same data and
-//! options. An unfinished training of another run is set aside as `checkpoint.senti.set-aside`.
+//! In come states; out go `checkpoint.senti` in the output folder, as often as `--checkpoint_every` says, and, for `--resume`, the state
+//! that belongs to the same data and options. An unfinished training of another run is set aside as `checkpoint.senti.set-aside`.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use senti::plan::Plan;
 use senti::{Error, Result};
 use senti_io::checkpoint;
 
+use crate::every::Every;
 use crate::say;
 
 /// The training in progress, inside the output folder.
@@ -20,8 +22,8 @@ pub const CHECKPOINT: &str = "checkpoint.senti";
 /// Behind the name of a checkpoint that belongs to another run; a number follows from the second on.
 const ASIDE: &str = ".set-aside";
 
-/// Between two checkpoints; an epoch of a small model takes less.
-const PAUSE: Duration = Duration::from_secs(1);
+/// A pause is at least this many times what the last checkpoint took: of a huge network, writing takes minutes, not the training.
+const SHARE: u32 = 4;
 
 /// The checkpoint of a run.
 #[derive(Debug)]
@@ -31,17 +33,25 @@ pub struct Unfinished {
     own: bool,
     /// Where the resumed training was found, when it had been set aside.
     from: Option<PathBuf>,
-    saved: Option<Instant>,
+    /// The newest file at `path` is damaged and the one before it was taken up.
+    damaged: bool,
+    every: Every,
+    /// When the training began or the last checkpoint was written, and how long that took.
+    saved: Instant,
+    took: Duration,
 }
 
 impl Unfinished {
-    /// Of a run that writes into this folder.
-    pub fn new(output: &Path) -> Self {
+    /// Of a run that writes into this folder, so often.
+    pub fn new(output: &Path, every: Every) -> Self {
         Self {
             path: output.join(CHECKPOINT),
             own: false,
             from: None,
-            saved: None,
+            damaged: false,
+            every,
+            saved: Instant::now(),
+            took: Duration::ZERO,
         }
     }
 
@@ -53,15 +63,20 @@ impl Unfinished {
         let mut aside: Vec<_> = (entries.into_iter().flatten().flatten())
             .filter(|entry| {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                name.starts_with(&start) && !name.ends_with(".previous")
+                name.starts_with(&start)
             })
             .map(|entry| {
                 let saved = entry.metadata().and_then(|file| file.modified()).ok();
-                (Reverse(saved), self.path.with_file_name(entry.file_name()))
+                let name = entry.file_name().to_string_lossy().into_owned();
+                // The one before counts where the newest is gone.
+                let name = name.trim_end_matches(".previous");
+                (Reverse(saved), self.path.with_file_name(name))
             })
             .collect();
         aside.sort();
-        let own = self.path.exists().then(|| self.path.clone());
+        let mut seen = BTreeSet::new();
+        aside.retain(|(_, path)| seen.insert(path.clone()));
+        let own = checkpoint::exists(&self.path).then(|| self.path.clone());
         own.into_iter()
             .chain(aside.into_iter().map(|(_, path)| path))
             .collect()
@@ -86,7 +101,7 @@ impl Unfinished {
             ));
             return Err(error.hint("train without `--resume`, or name the folder with `--output`"));
         }
-        if !resume && self.path.exists() {
+        if !resume && checkpoint::exists(&self.path) {
             say::note(&format!(
                 "note: `{}` holds an interrupted training; `--resume` would go on with it, given the same data and options",
                 folder.display()
@@ -97,22 +112,27 @@ impl Unfinished {
 
     /// The state to go on with: of this plan and data, where there is one.
     pub fn take_up(&mut self, plan: &Plan, digest: &str) -> Result<State> {
-        let mut first = None;
+        let (mut fitting, mut strange, mut unread) = (None, None, Vec::new());
         for path in self.candidates() {
-            let found = checkpoint::load(&path).map(|loaded| (path, loaded));
-            match found {
-                Ok((path, loaded)) if fits(&loaded.state.manifest, plan, digest) => {
-                    first = Some(Ok((path, loaded)));
+            match checkpoint::load(&path) {
+                Ok(loaded) if fits(&loaded.state.manifest, plan, digest) => {
+                    fitting = Some((path, loaded));
                     break;
                 }
-                // Kept to say what is wrong with it.
-                other => first = first.or(Some(other)),
+                Ok(loaded) => strange = strange.or(Some((path, loaded))),
+                Err(error) => unread.push(error),
             }
         }
-        let (path, loaded) =
-            first.unwrap_or_else(|| Err(Error::input("there is no training to resume")))?;
-        if let Some(note) = loaded.note {
-            say::note(&format!("note: {note}"));
+        // One of another plan or of other data is refused by name when it is taken up.
+        let Some((path, loaded)) = fitting.or(strange) else {
+            let none = || Error::input("there is no training to resume");
+            return Err(unread.into_iter().next().unwrap_or_else(none));
+        };
+        for error in unread {
+            say::always(&format!("note: {error}"));
+        }
+        if let Some(note) = &loaded.note {
+            say::always(&format!("note: {note}"));
         }
         say::note(&format!(
             "resuming after {} from `{}`",
@@ -120,7 +140,7 @@ impl Unfinished {
             path.display()
         ));
         match path == self.path {
-            true => self.own = true,
+            true => (self.own, self.damaged) = (true, loaded.note.is_some()),
             false => self.from = Some(path),
         }
         Ok(loaded.state)
@@ -128,17 +148,19 @@ impl Unfinished {
 
     /// Moves the unfinished training of another run out of the way; said even when quiet, for a file of the user's gets a new name.
     pub fn make_room(&self) -> Result<()> {
-        if self.own || !self.path.exists() {
+        if self.own || !checkpoint::exists(&self.path) {
             return Ok(());
         }
         let place = (1..).map(|number| self.aside(number));
-        let place = place.into_iter().find(|path| !path.exists());
+        let place = place.into_iter().find(|path| !checkpoint::exists(path));
         let place = place.expect("numbers do not end");
         let previous = checkpoint::previous(&self.path);
-        let moved = std::fs::rename(&self.path, &place).and_then(|()| match previous.exists() {
-            true => std::fs::rename(&previous, checkpoint::previous(&place)),
+        let mover = |from: &Path, to: &Path| match from.exists() {
+            true => std::fs::rename(from, to),
             false => Ok(()),
-        });
+        };
+        let moved = mover(&self.path, &place)
+            .and_then(|()| mover(&previous, &checkpoint::previous(&place)));
         moved.map_err(|error| {
             let sentence = format!(
                 "cannot set the unfinished training `{}` aside",
@@ -156,20 +178,49 @@ impl Unfinished {
         Ok(())
     }
 
-    /// Keeps a state, if the last one is not too fresh.
-    pub fn keep(&mut self, state: &dyn Fn() -> State) -> Result<()> {
-        match self.saved.is_none_or(|saved| saved.elapsed() >= PAUSE) {
-            true => self.save(&state()),
-            false => Ok(()),
+    /// The training begins: its first checkpoint is due a pause from now.
+    pub fn begin(&mut self) -> Result<()> {
+        self.saved = Instant::now();
+        self.make_room()
+    }
+
+    /// Keeps a state in the middle of an epoch, when it is time.
+    pub fn keep_batch(&mut self, state: &dyn Fn() -> State) -> Result<()> {
+        match self.every {
+            Every::Pause(pause) if self.is_due(pause) => self.save(state),
+            _ => Ok(()),
         }
     }
 
+    /// Keeps a state behind an epoch, when it is time; that of the last one always, for forecasting the test part and writing come next.
+    pub fn keep_epoch(
+        &mut self,
+        epoch: usize,
+        last: bool,
+        state: &dyn Fn() -> State,
+    ) -> Result<()> {
+        let due = match self.every {
+            Every::Never => false,
+            Every::Epochs(n) => last || epoch.is_multiple_of(n),
+            Every::Pause(pause) => last || self.is_due(pause),
+        };
+        if due { self.save(state) } else { Ok(()) }
+    }
+
+    fn is_due(&self, pause: Duration) -> bool {
+        self.saved.elapsed() >= pause.max(SHARE * self.took)
+    }
+
     /// Keeps a state.
-    pub fn save(&mut self, state: &State) -> Result<()> {
+    pub fn save(&mut self, state: &dyn Fn() -> State) -> Result<()> {
+        let start = Instant::now();
         self.make_room()?;
-        checkpoint::save(&self.path, state)?;
-        self.own = true;
-        self.saved = Some(Instant::now());
+        match self.damaged {
+            true => checkpoint::replace_damaged(&self.path, &state())?,
+            false => checkpoint::save(&self.path, &state())?,
+        }
+        (self.own, self.damaged) = (true, false);
+        (self.saved, self.took) = (Instant::now(), start.elapsed());
         Ok(())
     }
 
@@ -205,7 +256,7 @@ mod tests {
     #[test]
     fn trainings_that_were_set_aside_are_found_whatever_their_numbers() {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
-        let unfinished = Unfinished::new(folder.path());
+        let unfinished = Unfinished::new(folder.path(), Every::Never);
         assert!(unfinished.announce(true).is_err());
         let names = |paths: Vec<PathBuf>| -> Vec<String> {
             let names = paths.iter().filter_map(|path| path.file_name());

@@ -167,13 +167,17 @@ impl Pending {
         })
     }
 
-    /// Puts the file on disk and in its place.
+    /// Puts what was written on disk, still under its hidden name. Some disks say only now that they are full.
+    pub fn sync(&self) -> Result<()> {
+        let synced = self.file.sync_all();
+        synced.map_err(|cause| failed("write", &self.target, cause))
+    }
+
+    /// Puts the file on disk and in its place. In this order, or a name could outlive a power cut and its bytes not.
     pub fn commit(mut self) -> Result<()> {
+        self.sync()?;
         let target = &self.target;
-        self.file
-            .sync_all()
-            .and_then(|()| fs::rename(&self.hidden, target))
-            .map_err(|cause| failed("write", target, cause))?;
+        fs::rename(&self.hidden, target).map_err(|cause| failed("write", target, cause))?;
         self.committed = true;
         sync_folder(&folder_of(target));
         Ok(())

@@ -43,8 +43,32 @@ pub fn previous(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Is there a checkpoint, or at least the one before it?
+pub fn exists(path: &Path) -> bool {
+    path.exists() || previous(path).exists()
+}
+
 /// Writes a state; the file that stood there becomes the previous one.
 pub fn save(path: &Path, state: &State) -> Result<()> {
+    let pending = write(path, state)?;
+    // A second name for the old file, so that there is no moment without a checkpoint at `path`.
+    let previous = previous(path);
+    if path.exists() {
+        let _ = fs::remove_file(&previous);
+        if fs::hard_link(path, &previous).is_err() {
+            fs::copy(path, &previous).map_err(|cause| failed("write", &previous, cause))?;
+        }
+    }
+    pending.commit()
+}
+
+/// Writes a state in the place of a damaged one; the one before it stays the previous one, for it is all there is until then.
+pub fn replace_damaged(path: &Path, state: &State) -> Result<()> {
+    write(path, state)?.commit()
+}
+
+/// A state on disk, still under a hidden name: when the disk is full no older one has been touched.
+fn write(path: &Path, state: &State) -> Result<Pending> {
     let wrong = |cause| Error::internal("the state cannot be written as JSON").because(cause);
     let manifest = serde_json::to_vec(&state.manifest).map_err(wrong)?;
     // JSON has no NaN: what could not be read back is not written.
@@ -63,15 +87,8 @@ pub fn save(path: &Path, state: &State) -> Result<()> {
         write(bytes)?;
     }
     write(&sum.finalize())?;
-    // A second name for the old file, so that there is no moment without a checkpoint at `path`.
-    let previous = previous(path);
-    if path.exists() {
-        let _ = fs::remove_file(&previous);
-        if fs::hard_link(path, &previous).is_err() {
-            fs::copy(path, &previous).map_err(|cause| failed("write", &previous, cause))?;
-        }
-    }
-    pending.commit()
+    pending.sync()?;
+    Ok(pending)
 }
 
 /// Reads the newest state that is whole.
@@ -81,21 +98,31 @@ pub fn load(path: &Path) -> Result<Loaded> {
         Err(error) => error,
     };
     let previous = previous(path);
-    if previous.exists()
-        && let Ok(state) = read(&previous)
-    {
-        let note = format!("{newest}; the checkpoint before it is used instead");
-        return Ok(Loaded {
-            state,
-            note: Some(note),
-        });
+    if !previous.exists() {
+        return Err(newest);
     }
-    Err(newest)
+    match read(&previous) {
+        Ok(state) => Ok(Loaded {
+            state,
+            note: Some(format!(
+                "{newest}; the checkpoint before it is used instead"
+            )),
+        }),
+        Err(older) => {
+            let sentence = format!("{newest}, and the checkpoint before it is of no use either");
+            let error = Error::new(newest.kind(), sentence).because(older);
+            Err(match newest.hint_text() {
+                Some(hint) => error.hint(hint.to_owned()),
+                None => error,
+            })
+        }
+    }
 }
 
 /// Removes a checkpoint and the one before it; none is fine. For a training that is done.
 pub fn remove(path: &Path) -> Result<()> {
-    for path in [path.to_path_buf(), previous(path)] {
+    // The newest goes last: whoever dies in between leaves what can be resumed.
+    for path in [previous(path), path.to_path_buf()] {
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() != ErrorKind::NotFound => {
                 return Err(failed("delete", &path, cause));
@@ -111,7 +138,8 @@ fn read(path: &Path) -> Result<State> {
     parse(&bytes).map_err(|fault| {
         let shown = path.display();
         match fault {
-            Fault::Foreign => Error::input(format!("`{shown}` is not a checkpoint of senti-ai")),
+            Fault::Foreign => Error::input(format!("`{shown}` is not a checkpoint of senti-ai"))
+                .hint("train anew without `--resume`"),
             Fault::Format(found) => Error::unsupported(format!(
                 "checkpoint `{shown}` has format {found}, wanted {FORMAT}"
             ))

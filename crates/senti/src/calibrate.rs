@@ -19,6 +19,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::forecast::Predictions;
+use crate::plan::LEVELS;
 
 /// Independent windows at which the data have as much to say as the prior factor of 1.
 const PRIOR: f64 = 20.0;
@@ -26,6 +27,12 @@ const PRIOR: f64 = 20.0;
 const RANGE: (f64, f64) = (0.2, 5.0);
 /// Scores kept of each step and pair; more windows are thinned out evenly.
 const SAMPLE: usize = 5_000;
+
+/// Bytes of the scores of so many windows.
+pub(crate) fn bytes(horizon: usize, windows: usize) -> u64 {
+    let cells = (horizon * (LEVELS.len() / 2)) as u64;
+    cells.saturating_mul((windows.min(SAMPLE) * size_of::<f32>()) as u64)
+}
 
 /// Weight of what `windows` overlapping windows show of a step, counted from 0.
 fn weight(windows: f64, step: usize) -> f64 {
@@ -118,7 +125,9 @@ impl Calibrator {
             horizon,
             stride: windows.div_ceil(SAMPLE).max(1),
             seen: 0,
-            scores: vec![Vec::new(); horizon * pairs],
+            scores: (0..horizon * pairs)
+                .map(|_| Vec::with_capacity(windows.min(SAMPLE)))
+                .collect(),
         }
     }
 

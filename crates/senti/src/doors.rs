@@ -15,7 +15,7 @@ use crate::features::{FEATURES, FeatureOptions, FeatureSet};
 use crate::forecast::{Forecast, ForecastRow, Predictions};
 use crate::matrix::Matrix;
 use crate::models::{self, Fitted, Job, Learned};
-use crate::observe::{Event, Observer, Sizes};
+use crate::observe::{Event, Next, Observer, Sizes, interrupted};
 use crate::plan::{LEVELS, Plan, Target};
 use crate::prepare::Preparation;
 use crate::split::{Split, least_windows, split};
@@ -80,7 +80,7 @@ pub fn fit(
         agrees(&resume.manifest, &state)?;
     }
 
-    let (features, matrix) = learn_features(table, plan)?;
+    let (features, matrix) = learn_features(table, plan, observe)?;
     let all = Windows::new(table, &matrix, plan.input_seq_length, plan.forecast_horizon);
     let parts = split(all.origins(), plan)?;
     let mut preparation = Preparation::fit(&matrix, parts.train.past_rows(plan.input_seq_length))?;
@@ -300,7 +300,11 @@ fn agrees(found: &StateManifest, wanted: &StateManifest) -> Result<()> {
 ///
 /// Where training ends is known only once the windows are, and they depend on the features. So the forms are learned on rows that
 /// should lie before the end of training, and again on fewer if they turn out not to.
-fn learn_features(table: &Table, plan: &Plan) -> Result<(FeatureSet, Matrix)> {
+fn learn_features(
+    table: &Table,
+    plan: &Plan,
+    observe: &mut Observer<'_>,
+) -> Result<(FeatureSet, Matrix)> {
     let (past, ahead) = (plan.input_seq_length, plan.forecast_horizon);
     let rows = table.n_rows();
     let more = |warm_up: usize| {
@@ -331,6 +335,13 @@ fn learn_features(table: &Table, plan: &Plan) -> Result<(FeatureSet, Matrix)> {
     let mut end = ((share * rows.saturating_sub(4 * ahead) as f64) as usize).max(2);
     loop {
         let features = FeatureSet::learn(table, 0..end, &options)?;
+        let sized = Event::Sized {
+            rows,
+            features: features.len(),
+        };
+        if observe(sized) == Next::Stop {
+            return Err(interrupted("preparing the features"));
+        }
         let matrix = features.compute(table)?;
         let origins = Windows::new(table, &matrix, past, ahead).origins().clone();
         let warm_up = features.warm_up();

@@ -45,6 +45,7 @@ pub mod evaluation;
 pub mod features;
 pub mod forecast;
 pub mod matrix;
+pub mod memory;
 pub mod metrics;
 pub mod models;
 pub mod observe;

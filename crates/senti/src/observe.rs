@@ -58,6 +58,13 @@ pub struct Sizes {
 
 /// News from a running job.
 pub enum Event<'a> {
+    /// The features are known and nothing of the matrix's size is made yet: [`crate::memory::needs`] can say what the job will take.
+    Sized {
+        /// Rows of the feature matrix.
+        rows: usize,
+        /// Its columns.
+        features: usize,
+    },
     /// The table is split and prepared; training is about to begin.
     Prepared {
         /// Windows and features.
@@ -91,6 +98,8 @@ pub enum Event<'a> {
         windows: usize,
         /// Mean training loss of the epoch so far.
         loss: f64,
+        /// Everything that a resumed run needs; making it changes nothing.
+        state: &'a dyn Fn() -> State,
     },
     /// An epoch is done; `state` makes the checkpoint when the observer wants one.
     Epoch {
@@ -100,6 +109,8 @@ pub enum Event<'a> {
         best: bool,
         /// Most epochs that the plan allows.
         epochs: usize,
+        /// Training ends with it.
+        last: bool,
         /// Everything that a resumed run needs.
         state: &'a dyn Fn() -> State,
     },

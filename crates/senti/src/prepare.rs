@@ -169,22 +169,29 @@ fn drawn_in(value: f64, low: f64, high: f64) -> f64 {
 impl Preparation {
     /// Learns bounds and scales from these rows of the matrix; a row that is named twice counts twice.
     pub fn fit(matrix: &Matrix, rows: impl IntoIterator<Item = Range<usize>>) -> Result<Self> {
-        let rows: Vec<usize> = rows
-            .into_iter()
-            .flatten()
-            .filter(|&row| matrix.is_known(row))
-            .collect();
-        if rows.is_empty() {
+        // Runs of known rows: a few pairs, not a list of millions.
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for row in rows.into_iter().flatten() {
+            if !matrix.is_known(row) {
+                continue;
+            }
+            match runs.last_mut() {
+                Some(run) if run.end == row => run.end += 1,
+                _ => runs.push(row..row + 1),
+            }
+        }
+        if runs.is_empty() {
             return Err(Error::data(
                 "no training row has a value for every feature, wanted at least 1",
             )
             .hint("give a longer file, or leave out a column that starts late"));
         }
-        let mut values = Vec::with_capacity(rows.len());
+        let mut values = Vec::with_capacity(runs.iter().map(Range::len).sum());
         let mut columns = Vec::with_capacity(matrix.n_columns());
         for column in 0..matrix.n_columns() {
             values.clear();
-            values.extend(rows.iter().map(|&row| matrix.value(row, column)));
+            let rows = runs.iter().cloned().flatten();
+            values.extend(rows.map(|row| matrix.value(row, column)));
             columns.push(Scale::fit(&mut values).map_err(|reason| {
                 Error::data(format!("feature {column} cannot be scaled")).because(reason)
             })?);

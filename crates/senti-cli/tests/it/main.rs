@@ -9,8 +9,13 @@
 
 mod bad_input;
 mod care;
+mod damaged;
 mod end_to_end;
+mod full_disk;
+mod killed;
+mod memory;
 mod run;
 mod settings;
 mod signals;
+mod training;
 mod words;

@@ -50,8 +50,13 @@ impl Desk {
             assert_eq!(done.code, Some(0), "{}", done.err);
             desk
         });
+        first.copy()
+    }
+
+    /// Another one with the same files.
+    pub fn copy(&self) -> Self {
         let desk = Desk::new();
-        copy(&first.path("."), &desk.path("."));
+        copy(&self.path("."), &desk.path("."));
         desk
     }
 

@@ -22,6 +22,17 @@ pub(super) struct Text {
     pub is_whole: bool,
     pub compression: Option<&'static str>,
     pub encoding: &'static str,
+    /// Bytes of the whole text, where they are known.
+    pub len: Option<u64>,
+}
+
+impl Text {
+    /// Lines of the whole text if all are as long as those of its head, and a few more; 0 where its length is not known.
+    pub fn expected_lines(&self) -> usize {
+        let lines = memchr::memchr_iter(b'\n', &self.head).count();
+        let share = self.len.unwrap_or(0) as f64 / self.head.len().max(1) as f64;
+        (share * lines as f64 * 1.02) as usize
+    }
 }
 
 /// Files that people give by mistake, by their first bytes.
@@ -113,6 +124,7 @@ pub(super) fn decode(raw: impl Read + 'static) -> Result<Text> {
         reader,
         compression,
         encoding,
+        len: None,
     })
 }
 

@@ -26,6 +26,9 @@ use super::{Dialect, Reading, Request, drop_row_numbers, printable};
 
 const DAY: i64 = 86_400_000;
 
+/// Rows between two looks at the memory.
+const LOOK: usize = 4096;
+
 /// Reads a text.
 pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Reading> {
     let layout = layout::find(&text.head, text.is_whole)?;
@@ -35,7 +38,7 @@ pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Read
         .map(|&i| layout.names[i].as_str())
         .collect();
     let assignment = infer_roles(&names, request.target_column.as_deref(), &request.roles)?;
-    let mut body = Body::new(&layout, &assignment.roles);
+    let mut body = Body::new(&layout, &assignment.roles, text.expected_lines(), request);
     let mut dialect = Dialect {
         format: "csv".to_owned(),
         compression: text.compression.map(str::to_owned),
@@ -114,6 +117,13 @@ pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Read
     Ok(Reading::new(table, found, dialect, origin))
 }
 
+/// An empty column with room; a guess that is too large for this machine is no room.
+fn with_room<T>(rows: usize) -> Vec<T> {
+    let mut values = Vec::new();
+    let _ = values.try_reserve_exact(rows);
+    values
+}
+
 /// In which order rows come.
 pub(super) fn order(time: &[i64]) -> &'static str {
     let rises = time.windows(2).any(|pair| pair[1] > pair[0]);
@@ -128,6 +138,7 @@ pub(super) fn order(time: &[i64]) -> &'static str {
 /// The rows, as they come in.
 struct Body<'a> {
     layout: &'a Layout,
+    request: &'a Request,
     /// Column of the file, and whether a number was seen in it, for each of `columns`.
     sources: Vec<(usize, bool)>,
     time: Vec<i64>,
@@ -143,7 +154,13 @@ struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn new(layout: &'a Layout, roles: &[Option<Role>]) -> Self {
+    /// With room for `expected` rows: columns that grow by copying leave holes behind.
+    fn new(
+        layout: &'a Layout,
+        roles: &[Option<Role>],
+        expected: usize,
+        request: &'a Request,
+    ) -> Self {
         let kept = layout
             .numbers
             .iter()
@@ -152,13 +169,14 @@ impl<'a> Body<'a> {
         let columns = kept.clone().map(|(i, role)| Column {
             name: layout.names[i].clone(),
             role,
-            values: Vec::new(),
+            values: with_room(expected),
         });
         Self {
             layout,
+            request,
             sources: kept.clone().map(|(i, _)| (i, false)).collect(),
-            time: Vec::new(),
-            line: Vec::new(),
+            time: with_room(expected),
+            line: with_room(expected),
             columns: columns.collect(),
             // Where the comma is a decimal sign, the day comes first as well.
             clock: Clock::new(layout.decimal == b','),
@@ -258,6 +276,10 @@ impl<'a> Body<'a> {
             column.values.push(value);
         }
         self.line.push(record.line);
+        if self.line.len().is_multiple_of(LOOK) {
+            let rows = self.line.len();
+            self.request.check_memory(rows, self.columns.len())?;
+        }
         for (k, example) in not_numbers.into_iter().rev() {
             // Blank as far as the head goes, and text at last.
             let column = self.columns.remove(k);

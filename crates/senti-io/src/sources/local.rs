@@ -27,8 +27,12 @@ pub(super) fn read(request: &Request) -> Result<Reading> {
     let reading = if magic == b"PAR1" {
         read_parquet(file, request, origin)
     } else {
+        let len = file.metadata().ok().map(|metadata| metadata.len());
         let raw = io::Cursor::new(magic).chain(file);
-        bytes::decode(raw).and_then(|text| csv::read(text, request, origin))
+        bytes::decode(raw).and_then(|mut text| {
+            text.len = len.filter(|_| text.compression.is_none());
+            csv::read(text, request, origin)
+        })
     };
     reading.map_err(|error| named(path, error))
 }

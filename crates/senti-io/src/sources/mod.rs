@@ -33,6 +33,24 @@ pub struct Request {
     pub roles: Vec<(Role, String)>,
     /// How rows become a table.
     pub table: TableOptions,
+    /// Bytes that reading may take; more are refused as soon as it is known.
+    pub memory: Option<u64>,
+}
+
+impl Request {
+    /// Refuses a table of so many rows that reading it would take more than it may.
+    fn check_memory(&self, rows: usize, columns: usize) -> Result<()> {
+        let wanted = senti::memory::reading(rows, columns);
+        match self.memory.filter(|&memory| wanted > memory) {
+            None => Ok(()),
+            Some(memory) => Err(Error::plan(format!(
+                "{rows} rows of {columns} columns take {}, `--memory` leaves {} for them",
+                senti::memory::size(wanted),
+                senti::memory::size(memory),
+            ))
+            .hint("raise `--memory`, or give a file with fewer rows or columns")),
+        }
+    }
 }
 
 /// A table and where it came from.

@@ -69,11 +69,18 @@ fn read_checked(file: File, request: &Request, origin: String) -> Result<Reading
     let kinds: Vec<Kind> = (0..schema.num_columns())
         .map(|i| kind(&schema.column(i)))
         .collect();
+    let n_numbers = kinds
+        .iter()
+        .filter(|kind| matches!(kind, Kind::Number | Kind::Integer));
+    // Text may turn out to be numbers as well; what is certain is enough to refuse at once.
+    request.check_memory(n_rows, n_numbers.count().saturating_sub(1))?;
     let mut warnings = Vec::new();
     let mut dropped = Vec::new();
 
     let i_time = find_time(&reader, &names, &kinds)?;
     let mut time = Vec::new();
+    // A damaged file may claim any number.
+    let _ = time.try_reserve_exact(n_rows);
     let mut clock = Clock::new(false);
     let mut is_typed = false;
     let mut row = 0;

@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use proptest::prelude::*;
 use senti::ErrorKind;
 use senti::artifact::{FORMAT, State, StateManifest, Tensor, Values};
 use senti::observe::EpochRecord;
 use senti::plan::Draft;
-use senti_io::checkpoint::{load, previous, remove, save};
+use senti_io::checkpoint::{exists, load, previous, remove, replace_damaged, save};
 
 /// A state after some epochs.
 pub fn state(epochs_done: usize) -> State {
@@ -133,6 +134,87 @@ fn the_one_before_is_kept_and_used_when_the_newest_is_torn() {
     remove(&path).unwrap();
     remove(&path).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+/// What can happen to a file of this length: cut off, a bit turned, bytes lost or put in, a stretch of zeros as a power cut leaves.
+#[derive(Clone, Debug)]
+enum Damage {
+    Cut(prop::sample::Index),
+    Bit(prop::sample::Index, u8),
+    Lost(prop::sample::Index),
+    Added(prop::sample::Index, u8),
+    Zeros(prop::sample::Index, prop::sample::Index),
+}
+
+fn damages() -> impl Strategy<Value = Damage> {
+    let place = any::<prop::sample::Index>;
+    prop_oneof![
+        place().prop_map(Damage::Cut),
+        (place(), 0..8u8).prop_map(|(at, bit)| Damage::Bit(at, bit)),
+        place().prop_map(Damage::Lost),
+        (place(), any::<u8>()).prop_map(|(at, byte)| Damage::Added(at, byte)),
+        (place(), place()).prop_map(|(from, to)| Damage::Zeros(from, to)),
+    ]
+}
+
+fn damaged(whole: &[u8], damage: &Damage) -> Vec<u8> {
+    let (mut bytes, n) = (whole.to_vec(), whole.len());
+    match damage {
+        Damage::Cut(at) => bytes.truncate(at.index(n)),
+        Damage::Bit(at, bit) => bytes[at.index(n)] ^= 1 << bit,
+        Damage::Lost(at) => drop(bytes.remove(at.index(n))),
+        Damage::Added(at, byte) => bytes.insert(at.index(n + 1), *byte),
+        Damage::Zeros(from, to) => {
+            let (from, to) = (from.index(n), to.index(n));
+            bytes[from.min(to)..=from.max(to)].fill(0);
+        }
+    }
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn every_damage_is_recognised_and_named(newest in damages(), older in damages()) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.checkpoint");
+        save(&path, &state(1)).unwrap();
+        save(&path, &state(2)).unwrap();
+        let (whole, before) = (fs::read(&path).unwrap(), fs::read(previous(&path)).unwrap());
+
+        let torn = damaged(&whole, &newest);
+        prop_assume!(torn != whole);
+        fs::write(&path, &torn).unwrap();
+        let loaded = load(&path).unwrap();
+        prop_assert_eq!(loaded.state.manifest, state(1).manifest);
+        let note = loaded.note.unwrap();
+        prop_assert!(note.contains("run.checkpoint` "), "{}", note);
+
+        let torn = damaged(&before, &older);
+        prop_assume!(torn != before);
+        fs::write(previous(&path), &torn).unwrap();
+        let error = load(&path).unwrap_err();
+        prop_assert!(error.to_string().contains("run.checkpoint` "), "{}", error);
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        prop_assert!(cause.contains("run.checkpoint.previous` "), "{}", cause);
+    }
+}
+
+/// After a damaged one, the one before it is all there is: it stays until a new one stands beside it.
+#[test]
+fn a_damaged_checkpoint_never_takes_the_place_of_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run.checkpoint");
+    save(&path, &state(1)).unwrap();
+    save(&path, &state(2)).unwrap();
+    let before = fs::read(previous(&path)).unwrap();
+    fs::write(&path, "torn").unwrap();
+    replace_damaged(&path, &state(3)).unwrap();
+    assert_eq!(load(&path).unwrap().state.manifest.epochs_done, 3);
+    assert_eq!(fs::read(previous(&path)).unwrap(), before);
+    fs::remove_file(&path).unwrap();
+    assert!(exists(&path));
+    remove(&path).unwrap();
+    assert!(!exists(&path));
 }
 
 #[test]

@@ -214,6 +214,7 @@ fn history_csv() {
             record: *record,
             best: true,
             epochs: 3,
+            last: record.epoch == 3,
             state: &state,
         };
         run.recorder.see(&event, seconds).unwrap();

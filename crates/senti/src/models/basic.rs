@@ -5,13 +5,14 @@ use senti_engine::ridge::{Gram, Ridge};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::target::{SAMPLE, Target, spread};
+use super::target::{SAMPLE, Target, spread, valid_sample};
 use super::{CHUNK, Fitted, Job, Learned, find_tensor, read_record};
 use crate::artifact::{Manifest, Tensor, Values};
 use crate::doors::Machine;
 use crate::forecast::Predictions;
+use crate::memory::{Sizes, product, wide};
 use crate::observe::{Event, Next, Observer, interrupted};
-use crate::plan::LEVELS;
+use crate::plan::{LEVELS, Plan};
 use crate::prepare::Preparation;
 use crate::windows::{Window, Windows};
 use crate::{Error, Result};
@@ -134,13 +135,29 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
             );
         }
     }
-    fitted.residuals = spread(&mut residuals, &LEVELS);
+    fitted.residuals = spread(residuals, &LEVELS);
     Ok(Learned {
         fitted: Box::new(fitted),
         history: Vec::new(),
         best_epoch: 0,
         untrained_loss: None,
     })
+}
+
+/// Bytes of a fit: the products of all pairs of inputs and outputs and their sums, the factor of one penalty, the coefficients of some.
+pub(super) fn memory(plan: &Plan, sizes: &Sizes) -> u64 {
+    let horizon = wide(plan.forecast_horizon);
+    let inputs = product(&[wide(plan.input_seq_length), wide(sizes.features)]);
+    let width = inputs.saturating_add(horizon);
+    // Rows wait in blocks of 64 until they are multiplied.
+    let numbers = [
+        product(&[2, width, width]),
+        product(&[inputs, inputs]),
+        product(&[width, 64]),
+        product(&[inputs, horizon, 8]),
+        product(&[horizon, valid_sample(plan, sizes), 2]),
+    ];
+    product(&[numbers.into_iter().fold(0, u64::saturating_add), 8])
 }
 
 /// Tells how far the fit is, and stops it when that is wanted.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::artifact::{Manifest, State, StateManifest, Tensor};
 use crate::doors::Machine;
 use crate::forecast::Predictions;
+use crate::memory::Sizes;
 use crate::observe::{EpochRecord, Observer};
 use crate::plan::Plan;
 use crate::prepare::Preparation;
@@ -33,6 +34,8 @@ pub struct Model {
     pub help: &'static str,
     /// Can the user train it? The naive forecast is only ever beside another model.
     pub trains: bool,
+    /// Bytes that learning takes beside table, matrix and the order of the windows.
+    pub memory: fn(&Plan, &Sizes) -> u64,
     /// Learns from windows.
     pub fit: fn(&Job<'_>, &mut Observer<'_>) -> Result<Learned>,
     /// Comes back from an artifact.
@@ -45,6 +48,7 @@ pub const MODELS: &[Model] = &[
         name: "lstm",
         help: "bidirectional LSTM with a quantile head that starts as the distribution of past moves",
         trains: true,
+        memory: lstm::memory::bytes,
         fit: lstm::fit,
         load: lstm::load,
     },
@@ -52,6 +56,7 @@ pub const MODELS: &[Model] = &[
         name: "basic",
         help: "ridge regression on the flattened window, one direct equation for each step ahead",
         trains: true,
+        memory: basic::memory,
         fit: basic::fit,
         load: basic::load,
     },
@@ -59,6 +64,7 @@ pub const MODELS: &[Model] = &[
         name: "naive",
         help: "the last close, with the quantiles of past moves",
         trains: false,
+        memory: |_, _| 0,
         fit: naive::fit,
         load: naive::load,
     },

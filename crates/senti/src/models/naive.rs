@@ -22,9 +22,9 @@ struct Naive {
 
 /// Takes the quantiles of the training windows' log returns.
 pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned> {
-    let mut returns = sample(&job.train, |_, last_close, close| (close / last_close).ln());
+    let returns = sample(&job.train, |_, last_close, close| (close / last_close).ln());
     let fitted = Naive {
-        quantiles: empirical(&mut returns, &LEVELS),
+        quantiles: empirical(returns, &LEVELS),
     };
     Ok(Learned {
         fitted: Box::new(fitted),

@@ -4,12 +4,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::memory::{Sizes, wide};
 use crate::plan;
 use crate::quantiles;
 use crate::windows::Windows;
 
 /// Most windows of which a distribution is taken; more are thinned out evenly.
 pub(crate) const SAMPLE: usize = 20_000;
+
+/// Validation windows whose residuals are kept, about.
+pub(crate) fn valid_sample(plan: &plan::Plan, sizes: &Sizes) -> u64 {
+    wide(SAMPLE).min((sizes.rows as f64 * plan.valid_share) as u64 + 1)
+}
 
 /// Turns a close into a target and back: `encoded = (value - centre) / scale`, where the value is the cumulative log return from
 /// the last known close, or the price.
@@ -32,10 +38,8 @@ impl Target {
             centre: vec![0.0; horizon],
             scale: vec![1.0; horizon],
         };
-        for (step, mut values) in sample(train, |step, last, close| target.value(step, last, close))
-            .into_iter()
-            .enumerate()
-        {
+        let value = |_, last: f64, close: f64| kind.value(last, close);
+        for (step, mut values) in sample(train, value).enumerate() {
             match kind {
                 plan::Target::LogReturn => {
                     // about zero, not about the mean: the last close is the prior
@@ -67,16 +71,9 @@ impl Target {
         self.scale.len()
     }
 
-    fn value(&self, _step: usize, last_close: f64, close: f64) -> f64 {
-        match self.kind {
-            plan::Target::LogReturn => (close / last_close).ln(),
-            plan::Target::Price => close,
-        }
-    }
-
     /// Close at a step (counted from 0) as the model sees it.
     pub fn encode(&self, step: usize, last_close: f64, close: f64) -> f64 {
-        (self.value(step, last_close, close) - self.centre[step]) / self.scale[step]
+        (self.kind.value(last_close, close) - self.centre[step]) / self.scale[step]
     }
 
     /// Price behind an encoded value: always positive.
@@ -90,26 +87,43 @@ impl Target {
     }
 }
 
+impl plan::Target {
+    /// What is learned of a close, before it is centred and scaled.
+    fn value(self, last_close: f64, close: f64) -> f64 {
+        match self {
+            Self::LogReturn => (close / last_close).ln(),
+            Self::Price => close,
+        }
+    }
+}
+
 fn positive(scale: f64) -> f64 {
     if scale > 0.0 { scale } else { 1.0 }
 }
 
-/// For every step, `of(step, last_close, close)` of the windows, evenly thinned out to [`SAMPLE`].
-pub(crate) fn sample(windows: &Windows<'_>, of: impl Fn(usize, f64, f64) -> f64) -> Vec<Vec<f64>> {
+/// For every step, `of(step, last_close, close)` of the windows, evenly thinned out to [`SAMPLE`]. One step at a time, so that a long
+/// horizon needs no more memory than a short one.
+pub(crate) fn sample<'a>(
+    windows: &'a Windows<'_>,
+    of: impl Fn(usize, f64, f64) -> f64 + 'a,
+) -> impl Iterator<Item = Vec<f64>> + 'a {
     let stride = windows.len().div_ceil(SAMPLE).max(1);
-    let mut values = vec![Vec::with_capacity(windows.len() / stride + 1); windows.horizon()];
-    for position in (0..windows.len()).step_by(stride) {
-        let labelled = windows.get(position);
-        let last_close = labelled.window().last_close();
-        for (step, (values, &close)) in values.iter_mut().zip(labelled.future()).enumerate() {
-            values.push(of(step, last_close, close));
-        }
-    }
-    values
+    (0..windows.horizon()).map(move |step| {
+        let positions = (0..windows.len()).step_by(stride);
+        let value = |position| {
+            let labelled = windows.get(position);
+            of(
+                step,
+                labelled.window().last_close(),
+                labelled.future()[step],
+            )
+        };
+        positions.map(value).collect()
+    })
 }
 
 /// Quantiles of what a point forecast leaves over, about their median: (H, Q). The point stays the median of the forecast.
-pub(crate) fn spread(residuals: &mut [Vec<f64>], levels: &[f64]) -> Vec<f64> {
+pub(crate) fn spread(residuals: Vec<Vec<f64>>, levels: &[f64]) -> Vec<f64> {
     let mut quantiles = empirical(residuals, levels);
     for step in quantiles.chunks_exact_mut(levels.len()) {
         let median = step[levels.len() / 2];
@@ -119,14 +133,14 @@ pub(crate) fn spread(residuals: &mut [Vec<f64>], levels: &[f64]) -> Vec<f64> {
 }
 
 /// Empirical quantiles of each step: (H, Q).
-pub(crate) fn empirical(values: &mut [Vec<f64>], levels: &[f64]) -> Vec<f64> {
+pub(crate) fn empirical(values: impl IntoIterator<Item = Vec<f64>>, levels: &[f64]) -> Vec<f64> {
     values
-        .iter_mut()
-        .flat_map(|values| {
+        .into_iter()
+        .flat_map(|mut values| {
             values.sort_by(f64::total_cmp);
             levels
                 .iter()
-                .map(|&level| quantiles::linear(values, level))
+                .map(|&level| quantiles::linear(&values, level))
                 .collect::<Vec<_>>()
         })
         .collect()

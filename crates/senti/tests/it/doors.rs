@@ -165,6 +165,37 @@ fn interrupted_at_every_batch_and_resumed_equals_undisturbed() {
     assert_eq!(resumed.forecast, undisturbed.forecast);
 }
 
+/// Takes the state behind every batch and every epoch without stopping: nothing moves, and each of them leads to the same end.
+#[test]
+fn states_taken_in_passing_change_nothing() {
+    let table = table(rows(260, 4));
+    let plan = plan("lstm");
+    let undisturbed = run(&table, &plan, 1);
+    let mut states = Vec::new();
+    let mut lasts = Vec::new();
+    let mut observe = |event: Event<'_>| {
+        match event {
+            Event::Batch { state, .. } => states.push(state()),
+            Event::Epoch { state, last, .. } => {
+                states.push(state());
+                lasts.push(last);
+            }
+            _ => {}
+        }
+        Next::Continue
+    };
+    let (source, machine) = (provenance(), machine(1));
+    let watched = fit(&table, &plan, &source, machine, None, &mut observe).unwrap();
+    assert_eq!(bits(&watched.artifact), bits(&undisturbed.artifact));
+    // Only the last epoch says that it is the last.
+    assert_eq!(lasts.iter().position(|&last| last), Some(lasts.len() - 1));
+    for state in states.iter().rev().step_by(3) {
+        let go_on = &mut |_: Event<'_>| Next::Continue;
+        let resumed = fit(&table, &plan, &source, machine, Some(state), go_on).unwrap();
+        assert_eq!(bits(&resumed.artifact), bits(&undisturbed.artifact));
+    }
+}
+
 #[test]
 fn a_checkpoint_of_other_data_or_another_plan_is_refused() {
     let table = table(rows(260, 4));

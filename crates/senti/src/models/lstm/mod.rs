@@ -5,6 +5,7 @@
 //! stopping, and training can only earn skill over it.
 
 mod course;
+pub(super) mod memory;
 
 use senti_engine::random::{Purpose, Stream};
 use senti_engine::schedule::Verdict;
@@ -107,11 +108,11 @@ impl Lstm {
         match (&self.loss, plan.target) {
             (senti_engine::Loss::Pinball(head), _) => {
                 let target = &self.target;
-                let mut values = sample(train, |step, last_close, close| {
+                let values = sample(train, |step, last_close, close| {
                     target.encode(step, last_close, close)
                 });
                 self.network
-                    .set_output_layer(&head.raw_for(&empirical(&mut values, &LEVELS)));
+                    .set_output_layer(&head.raw_for(&empirical(values, &LEVELS)));
             }
             (_, plan::Target::LogReturn) => {
                 self.network.set_output_layer(&vec![0.0; train.horizon()])
@@ -193,7 +194,7 @@ impl Lstm {
                 }
             }
         }
-        self.residuals = spread(&mut residuals, &LEVELS);
+        self.residuals = spread(residuals, &LEVELS);
     }
 }
 
@@ -238,12 +239,14 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
             course.batch += 1;
             let done = (batch * plan.batch_size + positions.len()) as f64;
             let loss = course.loss_sum / done;
+            let state = || course.state(job, &model.network);
             let news = Event::Batch {
                 epoch,
                 batch: batch + 1,
                 batches,
                 windows: order.len(),
                 loss,
+                state: &state,
             };
             if observe(news) == Next::Stop {
                 return interrupt(job, &course, &model.network, observe);
@@ -270,6 +273,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
             record,
             best,
             epochs: plan.epochs,
+            last: course.stopped || course.epoch > plan.epochs,
             state: &state,
         }) == Next::Stop
         {
