@@ -33,8 +33,11 @@ mod adam;
 mod aligned;
 mod architecture;
 mod batch;
+#[cfg(any(test, feature = "cuda"))]
+mod cuda;
 mod dense;
 mod dropout;
+mod engine;
 mod gradient;
 mod initialise;
 mod lane;
@@ -57,6 +60,9 @@ mod tile;
 pub use adam::{Adam, Convention};
 pub use architecture::Architecture;
 pub use batch::Batch;
+#[cfg(feature = "cuda")]
+pub use cuda::{CudaError, CudaNetwork};
+pub use engine::Engine;
 pub use loss::{Loss, Pinball};
 pub use network::Network;
 pub use options::{NotFinite, Options};
