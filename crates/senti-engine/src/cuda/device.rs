@@ -150,7 +150,11 @@ fn check_libraries() -> Result<(), CudaError> {
                 "CUDA compiler (libnvrtc)",
                 TOOLKIT,
             ),
-            (cublas::sys::is_culib_present(), "cuBLAS (libcublas)", TOOLKIT),
+            (
+                cublas::sys::is_culib_present(),
+                "cuBLAS (libcublas)",
+                TOOLKIT,
+            ),
             (
                 cudnn::sys::is_culib_present(),
                 "cuDNN (libcudnn)",

@@ -49,10 +49,7 @@ pub(crate) struct States {
 }
 
 impl Kernels {
-    pub fn new(
-        context: &Arc<CudaContext>,
-        stream: &Arc<CudaStream>,
-    ) -> Result<Kernels, CudaError> {
+    pub fn new(context: &Arc<CudaContext>, stream: &Arc<CudaStream>) -> Result<Kernels, CudaError> {
         let compiled = compile_ptx(SOURCE).or_refused("get its kernels compiled")?;
         let module = context
             .load_module(compiled)

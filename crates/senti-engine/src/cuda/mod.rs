@@ -6,8 +6,9 @@
 //!
 //! | file | what it owns |
 //! | --- | --- |
-//! | `network.rs` | forward, loss, backward, update; the twin of `src/network.rs` |
-//! | `rnn.rs`, `descriptor.rs` | cuDNN |
+//! | `network.rs`, `seam.rs` | forward, loss, backward, update; the twin of `src/network.rs` |
+//! | `parameters.rs` | weights, gradients and moments: norm, clipping, Adam |
+| `rnn.rs`, `descriptor.rs` | cuDNN |
 //! | `dense.rs` | cuBLAS |
 //! | `kernels.cu`, `kernels.rs` | our kernels |
 //! | `device.rs`, `error.rs` | driver and libraries, and what can be wrong with them |
@@ -26,7 +27,11 @@ mod kernels;
 #[cfg(feature = "cuda")]
 mod network;
 #[cfg(feature = "cuda")]
+mod parameters;
+#[cfg(feature = "cuda")]
 mod rnn;
+#[cfg(feature = "cuda")]
+mod seam;
 
 // Without the feature only their tests use these.
 #[cfg_attr(not(feature = "cuda"), allow(dead_code))]

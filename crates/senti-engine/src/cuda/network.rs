@@ -1,53 +1,40 @@
 //! A network on the card: layers of cuDNN, in the order of the equations. Forward, loss, backward, update.
 //!
-//! All memory is taken when the network is made, for the largest batch. Weights of all layers, then of the dense layer, lie in one
-//! piece, gradients and moments alike, so that optimiser, norm and clipping are one kernel each.
+//! All memory is taken when the network is made, for the largest batch. 
 
 use cudarc::driver::CudaSlice;
 
-use crate::adam::Adam;
 use crate::architecture::Architecture;
 use crate::batch::Batch;
 use crate::cuda::dense::Dense;
 use crate::cuda::device::Device;
 use crate::cuda::error::CudaError;
 use crate::cuda::gather::{Mask, time_major};
-use crate::cuda::kernels::{N_SUMS, States};
+use crate::cuda::kernels::States;
+use crate::cuda::parameters::Parameters;
 use crate::cuda::places::{self, Part};
 use crate::cuda::rnn::{Pass, Rnn};
 use crate::cuda::state::{State, read_weights};
-use crate::engine::Engine;
 use crate::initialise::initial_weights;
 use crate::loss::Loss;
 use crate::options::{NotFinite, Options};
-use crate::tensor::{Tensor, TensorError};
+use crate::tensor::Tensor;
 
 /// A network with its weights, gradients and Adam's moments on an NVIDIA card. Of the options, `threads` is not used.
 pub struct CudaNetwork {
-    architecture: Architecture,
-    options: Options,
-    parts: Vec<Part>,
-    parameters: Parameters,
+    pub(super) architecture: Architecture,
+    pub(super) options: Options,
+    pub(super) parts: Vec<Part>,
+    pub(super) parameters: Parameters,
     layers: Vec<Layer>,
     top: Top,
     /// x of the first layer (T, B, F); and its gradient, which cuDNN writes and nobody reads.
     inputs: CudaSlice<f32>,
     d_inputs: CudaSlice<f32>,
     workspace: CudaSlice<u8>,
-    host: Host,
+    pub(super) host: Host,
     /// Last, so that it goes after all that lies on it.
-    device: Device,
-}
-
-/// All parameters: the layers' as cuDNN wants them, then the dense layer's as Keras has them.
-struct Parameters {
-    weights: CudaSlice<f32>,
-    gradients: CudaSlice<f32>,
-    means: CudaSlice<f32>,
-    squares: CudaSlice<f32>,
-    iterations: u64,
-    /// Partial sums of the gradients' norm.
-    sums: CudaSlice<f64>,
+    pub(super) device: Device,
 }
 
 struct Layer {
@@ -75,12 +62,11 @@ struct Top {
 
 /// What is sent to the card and fetched from it.
 #[derive(Default)]
-struct Host {
+pub(super) struct Host {
     inputs: Vec<f32>,
     factors: Vec<f32>,
-    outputs: Vec<f32>,
+    pub(super) outputs: Vec<f32>,
     d_outputs: Vec<f32>,
-    sums: Vec<f64>,
 }
 
 /// Parameters of a layer begin at a multiple of this: 256 bytes, as memory of the card does.
@@ -139,14 +125,7 @@ impl CudaNetwork {
             d_outputs: device.zeros(outputs)?,
             d_inputs: device.zeros(max_batch * architecture.width_into_dense())?,
         };
-        let mut parameters = Parameters {
-            weights: device.zeros(len)?,
-            gradients: device.zeros(len)?,
-            means: device.zeros(len)?,
-            squares: device.zeros(len)?,
-            iterations: 0,
-            sums: device.zeros(N_SUMS)?,
-        };
+        let mut parameters = Parameters::new(&device, len)?;
 
         let gates = layers.iter().map(|Layer { rnn, weights, .. }| {
             let view = parameters.weights.slice(weights.clone());
@@ -215,7 +194,7 @@ impl CudaNetwork {
     }
 
     /// Leaves the outputs of `batch` in `host.outputs`.
-    fn forward(&mut self, batch: &Batch, dropout: Option<u64>) -> Result<(), CudaError> {
+    pub(super) fn forward(&mut self, batch: &Batch, dropout: Option<u64>) -> Result<(), CudaError> {
         self.check_batch(batch);
         self.device.enter()?;
         let (rows, steps) = (batch.len(), self.architecture.steps);
@@ -285,11 +264,8 @@ impl CudaNetwork {
 
     /// From `host.d_outputs` all gradients.
     fn backward(&mut self, rows: usize, after_dropout: bool) -> Result<(), CudaError> {
-        let (dense, steps, n_layers) = (
-            self.dense(rows),
-            self.architecture.steps,
-            self.layers.len(),
-        );
+        let (dense, steps, n_layers) =
+            (self.dense(rows), self.architecture.steps, self.layers.len());
         let device = &self.device;
         device.send(&self.host.d_outputs, &mut self.top.d_outputs)?;
         // cuDNN adds to what is there.
@@ -327,18 +303,110 @@ impl CudaNetwork {
             let this = &mut rest[0];
             let cells = steps * rows * self.architecture.width_into(layer);
             let states = steps * rows * 2 * this.units;
+            // What this layer read came out of the one below, where its gradient is wanted; of the data nobody wants it.
+            let (inputs, d_inputs, factors) = match below.last_mut() {
+                None => (&self.inputs, &mut self.d_inputs, None),
+                Some(below) if after_dropout => {
+                    (&below.dropped, &mut below.d_outputs, Some(&below.factors))
+                }
+                Some(below) => (&below.outputs, &mut below.d_outputs, None),
+            };
             let mut pass = Pass {
-                inputs: inputs_of(below.last(), &self.inputs, after_dropout).slice(..cells),
+                inputs: inputs.slice(..cells),
                 weights: weights.slice(this.weights.clone()),
                 workspace: &mut self.workspace,
                 reserve: &mut this.reserve,
             };
-            // What goes into this layer came out of the one below, and its gradient is needed there.
-            let (d_inputs, factors) = match below_gradient(layer) {
-                // Borrowed apart from `pass`, which reads the layer below.
-                _ => unreachable_marker(),
-            };
+            let mut d_inputs = d_inputs.slice_mut(..cells);
+            this.rnn.backward(
+                device,
+                &mut pass,
+                [this.outputs.slice(..states), this.d_outputs.slice(..states)],
+                &mut d_inputs,
+                &mut gradients.slice_mut(this.weights.clone()),
+            )?;
+            if let Some(factors) = factors {
+                device
+                    .kernels
+                    .multiply(&mut d_inputs, &factors.slice(..cells))?;
+            }
         }
         Ok(())
+    }
+
+    pub(super) fn try_train(
+        &mut self,
+        batch: &Batch,
+        loss: &Loss,
+        step: u64,
+    ) -> Result<Result<f64, NotFinite>, CudaError> {
+        let dropout = (self.architecture.dropout > 0.0).then_some(step);
+        self.forward(batch, dropout)?;
+        let Host {
+            outputs, d_outputs, ..
+        } = &mut self.host;
+        d_outputs.resize(outputs.len(), 0.0);
+        let value = loss.evaluate_with(
+            self.options.simd,
+            outputs,
+            batch.targets(),
+            Some(&mut d_outputs[..]),
+        );
+        if !value.is_finite() {
+            return Ok(Err(NotFinite {
+                what: "loss".to_owned(),
+            }));
+        }
+        self.backward(batch.len(), dropout.is_some())?;
+        // A square of an f32 is far from the end of f64, so the norm is finite exactly when all gradients are.
+        if self.parameters.gradient_norm(&self.device)?.is_finite() {
+            return Ok(Ok(value));
+        }
+        let named = self
+            .tensors_of(&self.parameters.gradients)?
+            .into_iter()
+            .find(|tensor| !tensor.values.iter().all(|value| value.is_finite()));
+        Ok(Err(NotFinite {
+            what: named.map_or("gradient".to_owned(), |tensor| {
+                format!("gradient of `{}`", tensor.name)
+            }),
+        }))
+    }
+
+    pub(super) fn tensors_of(&self, values: &CudaSlice<f32>) -> Result<Vec<Tensor>, CudaError> {
+        let values = self.device.fetch_all(values)?;
+        Ok(places::unpack(&self.architecture, &self.parts, &values))
+    }
+
+    pub(super) fn try_state(&self) -> Result<Vec<Tensor>, CudaError> {
+        let Parameters {
+            weights,
+            means,
+            squares,
+            iterations,
+            ..
+        } = &self.parameters;
+        let state = State {
+            weights: self.device.fetch_all(weights)?,
+            moments: [
+                self.device.fetch_all(means)?,
+                self.device.fetch_all(squares)?,
+            ],
+            iterations: *iterations,
+        };
+        Ok(state.write(&self.architecture, &self.parts))
+    }
+}
+
+/// What a layer reads: the states of the layer below, or the batch.
+fn inputs_of<'a>(
+    below: Option<&'a Layer>,
+    batch: &'a CudaSlice<f32>,
+    after_dropout: bool,
+) -> &'a CudaSlice<f32> {
+    match below {
+        None => batch,
+        Some(below) if after_dropout => &below.dropped,
+        Some(below) => &below.outputs,
     }
 }

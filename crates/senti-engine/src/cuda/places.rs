@@ -189,18 +189,22 @@ mod tests {
             next += len + 2;
             next - len
         };
-        let layers = architecture.units.iter().enumerate().map(|(layer, &units)| {
-            [0, 1].map(|_| {
-                let states = [0; 4].map(|_| take(units * units));
-                let inputs = [0; 4].map(|_| take(units * architecture.width_into(layer)));
-                let biases = [0; 4].map(|_| take(units));
-                Gates {
-                    inputs,
-                    states,
-                    biases,
-                }
-            })
-        });
+        let layers = architecture
+            .units
+            .iter()
+            .enumerate()
+            .map(|(layer, &units)| {
+                [0, 1].map(|_| {
+                    let states = [0; 4].map(|_| take(units * units));
+                    let inputs = [0; 4].map(|_| take(units * architecture.width_into(layer)));
+                    let biases = [0; 4].map(|_| take(units));
+                    Gates {
+                        inputs,
+                        states,
+                        biases,
+                    }
+                })
+            });
         (layers.collect(), next)
     }
 
@@ -234,10 +238,7 @@ mod tests {
                 let of = |part: &str| {
                     let layer = ["bidirectional", "bidirectional_1"][layer];
                     let wanted = format!("{layer}/{name}/{part}");
-                    tensors
-                        .iter()
-                        .find(|tensor| tensor.name == wanted)
-                        .unwrap()
+                    tensors.iter().find(|tensor| tensor.name == wanted).unwrap()
                 };
                 let places = layers[layer][direction];
                 for gate in 0..4 {

@@ -10,9 +10,7 @@ use std::ptr::{null, null_mut};
 use cudarc::cudnn::sys::{self, cudnnDataType_t::CUDNN_DATA_FLOAT};
 use cudarc::driver::{CudaSlice, CudaView, CudaViewMut};
 
-use crate::cuda::descriptor::{
-    DataDescriptor, DropoutDescriptor, RnnDescriptor, TensorDescriptor,
-};
+use crate::cuda::descriptor::{DataDescriptor, DropoutDescriptor, RnnDescriptor, TensorDescriptor};
 use crate::cuda::device::Device;
 use crate::cuda::error::{CudaError, Refusal};
 use crate::cuda::places::Gates;
@@ -382,13 +380,7 @@ fn place(
     .result()
     .map_err(|error| error.to_string())?;
     let found = (n, kind, sizes);
-    if found
-        == (
-            3,
-            CUDNN_DATA_FLOAT,
-            [1, int(wanted[0]), int(wanted[1])],
-        )
-    {
+    if found == (3, CUDNN_DATA_FLOAT, [1, int(wanted[0]), int(wanted[1])]) {
         Ok(offset / size_of::<f32>())
     } else {
         Err(format!("is {found:?}, {wanted:?} is wanted"))

@@ -48,8 +48,7 @@ impl State {
             .iter()
             .cloned()
             .partition(|tensor| tensor.name.starts_with("adam/"));
-        let [means, squares] =
-            MOMENTS.map(|prefix| pack(architecture, parts, len, &adam, prefix));
+        let [means, squares] = MOMENTS.map(|prefix| pack(architecture, parts, len, &adam, prefix));
         let moments = [means?, squares?];
         let halves = tensor::find(&adam, ITERATIONS, &[2])?;
         Ok(State {
