@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `network.rs`, `seam.rs` | forward, loss, backward, update; the twin of `src/network.rs` |
 //! | `parameters.rs` | weights, gradients and moments: norm, clipping, Adam |
-| `rnn.rs`, `descriptor.rs` | cuDNN |
+//! | `rnn.rs`, `descriptor.rs` | cuDNN |
 //! | `dense.rs` | cuBLAS |
 //! | `kernels.cu`, `kernels.rs` | our kernels |
 //! | `device.rs`, `error.rs` | driver and libraries, and what can be wrong with them |

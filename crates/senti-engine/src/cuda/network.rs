@@ -1,6 +1,6 @@
 //! A network on the card: layers of cuDNN, in the order of the equations. Forward, loss, backward, update.
 //!
-//! All memory is taken when the network is made, for the largest batch. 
+//! All memory is taken when the network is made, for the largest batch.
 
 use cudarc::driver::CudaSlice;
 
