@@ -140,13 +140,16 @@ fn crate_graph(tally: &mut Tally) {
     tally.check("crate graph", faults.is_empty());
 }
 
-/// Examples are programs people would run: each is run.
+/// Examples are programs people would run: each is run, but for those that need a feature, and with it a machine of its own.
 fn examples(tally: &mut Tally) {
     let metadata = metadata().unwrap_or_default();
     for package in metadata["packages"].as_array().into_iter().flatten() {
         for target in package["targets"].as_array().into_iter().flatten() {
             let kinds = target["kind"].as_array();
             if !kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind == "example")) {
+                continue;
+            }
+            if target["required-features"].is_array() {
                 continue;
             }
             let name = target["name"].as_str().unwrap_or_default();

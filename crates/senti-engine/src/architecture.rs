@@ -76,6 +76,9 @@ pub(crate) struct Slot {
     pub shape: Vec<usize>,
 }
 
+/// Name of the part of a bidirectional layer that runs forwards or backwards in time.
+pub(crate) const DIRECTIONS: [&str; 2] = ["forward", "backward"];
+
 impl Architecture {
     /// Number of trained numbers.
     pub fn n_parameters(&self) -> usize {
@@ -91,7 +94,7 @@ impl Architecture {
     }
 
     /// Number of inputs that layer `layer` reads at each step.
-    fn width_into(&self, layer: usize) -> usize {
+    pub(crate) fn width_into(&self, layer: usize) -> usize {
         if layer == 0 {
             self.features
         } else {
@@ -111,11 +114,7 @@ impl Architecture {
             _ => format!("{name}_{layer}"),
         };
         match self.bidirectional {
-            true => format!(
-                "{}/{}",
-                number("bidirectional"),
-                ["forward", "backward"][direction]
-            ),
+            true => format!("{}/{}", number("bidirectional"), DIRECTIONS[direction]),
             false => number(self.cell.name()),
         }
     }

@@ -34,9 +34,12 @@ mod aligned;
 mod architecture;
 mod batch;
 mod cell;
+#[cfg(any(test, feature = "cuda"))]
+mod cuda;
 mod dense;
 mod dropout;
 mod ema;
+mod engine;
 mod gradient;
 mod initialise;
 mod lane;
@@ -59,7 +62,10 @@ mod tile;
 pub use adam::{Adam, Convention};
 pub use architecture::{Architecture, Cell};
 pub use batch::Batch;
+#[cfg(feature = "cuda")]
+pub use cuda::{CudaError, CudaNetwork};
 pub use ema::Ema;
+pub use engine::Engine;
 pub use loss::{Loss, Pinball};
 pub use network::Network;
 pub use options::{NotFinite, Options};
