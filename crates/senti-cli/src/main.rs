@@ -9,6 +9,7 @@ mod failure;
 mod grid;
 mod inspect;
 mod interrupt;
+mod machine;
 mod models;
 mod options;
 mod places;
@@ -22,6 +23,7 @@ mod source;
 mod suggestion;
 mod train;
 mod unfinished;
+mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -62,5 +64,6 @@ fn run(typed: &Typed) -> Outcome {
         Task::Predict => predict::run(&settings),
         Task::Inspect(file) => inspect::run(file, &settings),
         Task::Models(shelf) => models::run(shelf, &settings),
+        Task::Verify(word) => verify::run(word, settings),
     }
 }

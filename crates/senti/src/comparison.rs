@@ -22,6 +22,16 @@ pub const PRICES: f64 = 0.005;
 /// Share of itself (or of 1, for what is smaller) by which anything else that was learned may differ.
 pub const LEARNED: f64 = 0.05;
 
+/// Instruction sets that round at the same places, so that each gives the bits of the others.
+const FUSED: &[&str] = &["avx512", "avx2"];
+
+/// Do these two instruction sets, by name, give the same bits?
+///
+/// NEON rounds like AVX, but comes with another system's logarithm: nobody has compared them here, so nothing is promised.
+pub fn same_bits(one: &str, other: &str) -> bool {
+    one == other || (FUSED.contains(&one) && FUSED.contains(&other))
+}
+
 /// What a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
