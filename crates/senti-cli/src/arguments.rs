@@ -36,6 +36,8 @@ pub enum Task {
     Inspect(String),
     /// Look after the registry.
     Models(Shelf),
+    /// Repeat the training of this model and compare.
+    Verify(String),
 }
 
 impl Task {
@@ -46,6 +48,7 @@ impl Task {
             Task::Predict => Verb::Predict,
             Task::Inspect(_) => Verb::Inspect,
             Task::Models(_) => Verb::Models,
+            Task::Verify(_) => Verb::Verify,
         }
     }
 }
@@ -72,6 +75,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
         "train" => (Task::Train, inner),
         "predict" => (Task::Predict, inner),
         "inspect" => (Task::Inspect(word(inner, "file")), inner),
+        "verify" => (Task::Verify(word(inner, "model")), inner),
         _ => {
             let (name, inner) = inner.subcommand().expect("clap wants a command");
             let shelf = match name {
@@ -165,6 +169,11 @@ fn command() -> Command {
     .subcommand(options(
         bare("inspect", "Say what is recognised in a data file").arg(file),
         Verb::Inspect,
+    ))
+    .subcommand(options(
+        bare("verify", "Repeat the training of a saved model from its record and compare everything")
+            .arg(model("`lstm` (the newest), `lstm/3`, or the folder of a model")),
+        Verb::Verify,
     ))
     .subcommand(
         bare("models", "List, show or delete saved models")
@@ -328,6 +337,7 @@ mod tests {
             (&["predict"], Verb::Predict),
             (&["inspect", "a.csv"], Verb::Inspect),
             (&["models", "list"], Verb::Models),
+            (&["verify", "lstm"], Verb::Verify),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

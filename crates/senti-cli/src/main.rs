@@ -10,6 +10,7 @@ mod failure;
 mod grid;
 mod inspect;
 mod interrupt;
+mod machine;
 mod memory;
 mod models;
 mod options;
@@ -24,6 +25,7 @@ mod source;
 mod suggestion;
 mod train;
 mod unfinished;
+mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -64,5 +66,6 @@ fn run(typed: &Typed) -> Outcome {
         Task::Predict => predict::run(&settings),
         Task::Inspect(file) => inspect::run(file, &settings),
         Task::Models(shelf) => models::run(shelf, &settings),
+        Task::Verify(word) => verify::run(word, settings),
     }
 }

@@ -88,7 +88,7 @@ pub fn absent(error: Error, registry: &Registry, model_type: &str, version: Opti
 }
 
 /// `lstm`, `lstm/3`.
-fn split(word: &str) -> Result<(&str, Option<u32>), Failure> {
+pub fn split(word: &str) -> Result<(&str, Option<u32>), Failure> {
     let Some((model_type, version)) = word.split_once('/') else {
         return Ok((word, None));
     };

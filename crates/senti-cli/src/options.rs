@@ -21,6 +21,8 @@ pub enum Verb {
     Inspect,
     /// `senti-ai models …`
     Models,
+    /// `senti-ai verify MODEL`
+    Verify,
 }
 
 impl Verb {
@@ -31,6 +33,7 @@ impl Verb {
             Verb::Predict => "predict",
             Verb::Inspect => "inspect",
             Verb::Models => "models",
+            Verb::Verify => "verify",
         }
     }
 }
@@ -92,16 +95,20 @@ pub struct Opt {
 }
 
 use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
-use Verb::{Inspect, Models, Predict, Train};
+use Verb::{Inspect, Models, Predict, Train, Verify};
 
-const DATA: &str = "Data";
+/// Heading of the options that say what is read; a model keeps what they said.
+pub const DATA: &str = "Data";
 const WINDOW: &str = "Window";
 const MODEL: &str = "Model";
 const TRAINING: &str = "Training";
+const MACHINE: &str = "Machine";
 const OUTPUT: &str = "Output";
 const SETTINGS: &str = "Settings";
 
-const READERS: &[Verb] = &[Train, Predict, Inspect];
+const READERS: &[Verb] = &[Train, Predict, Inspect, Verify];
+const SOURCED: &[Verb] = &[Train, Predict, Verify];
+const ALL: &[Verb] = &[Train, Predict, Inspect, Models, Verify];
 const BOTH: &[Verb] = &[Train, Predict];
 const TRAINS: &[Verb] = &[Train];
 
@@ -151,8 +158,8 @@ const fn share(
 /// Every option, in the order of help.
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
-    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "what is given", kind: Choice(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from; when left out: local with a data path, bigquery with a project and a data set, else sample", ..ROW },
-    Opt { name: "data_path", env: &["DATA_PATH"], unset: "none", kind: Path, purpose: "File to read: CSV in any dialect, gzip, zstd or Parquet", ..ROW },
+    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "what is given", kind: Choice(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from; when left out: local with a data path, bigquery with a project and a data set, else sample; in verify: the model's", verbs: SOURCED, ..ROW },
+    Opt { name: "data_path", env: &["DATA_PATH"], unset: "none", kind: Path, purpose: "File to read: CSV in any dialect, gzip, zstd or Parquet", verbs: SOURCED, ..ROW },
     column("target_column", &["SENTI_TARGET_COLUMN"], "Column to forecast: the closing price"),
     column("open_column", &["SENTI_OPEN_COLUMN"], "Column with the opening price"),
     column("high_column", &["SENTI_HIGH_COLUMN"], "Column with the highest price"),
@@ -160,8 +167,8 @@ pub const OPTIONS: &[Opt] = &[
     column("close_column", &["SENTI_CLOSE_COLUMN"], "Column with the closing price; the same as --target_column"),
     column("volume_column", &["SENTI_VOLUME_COLUMN"], "Column with the traded volume"),
     Opt { name: "max_fill", env: &["SENTI_MAX_FILL"], unset: "3, or an hour's worth", kind: Whole(0, 100_000), purpose: "Longest gap to fill forward, in rows; a longer one splits the series", verbs: READERS, ..ROW },
-    Opt { name: "gcp_project", env: &["GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"], unset: "none", kind: Text("NAME"), purpose: "Google Cloud project for bigquery", ..ROW },
-    Opt { name: "bq_dataset", env: &["BQ_DATASET"], unset: "none", kind: Text("NAME"), purpose: "Data set for bigquery", ..ROW },
+    Opt { name: "gcp_project", env: &["GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"], unset: "none", kind: Text("NAME"), purpose: "Google Cloud project for bigquery", verbs: SOURCED, ..ROW },
+    Opt { name: "bq_dataset", env: &["BQ_DATASET"], unset: "none", kind: Text("NAME"), purpose: "Data set for bigquery", verbs: SOURCED, ..ROW },
 
     Opt { name: "input_seq_length", group: WINDOW, env: &["LSTM_INPUT_SEQ_LENGTH"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Past steps that a forecast looks at", ..ROW },
     Opt { name: "forecast_horizon", group: WINDOW, env: &["LSTM_FORECAST_HORIZON"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Steps ahead to forecast", ..ROW },
@@ -181,18 +188,20 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "learning_rate", group: TRAINING, env: &["LSTM_LEARNING_RATE"], default: Some("0.001"), kind: Number(|x| x > 0.0 && x <= 1.0, "more than 0 and at most 1"), purpose: "Learning rate of Adam", verbs: TRAINS, ..ROW },
     Opt { name: "patience", group: TRAINING, env: &["LSTM_EARLY_STOPPING_PATIENCE"], default: Some("15"), kind: Whole(1, 1_000_000), purpose: "Epochs without improvement before stopping", verbs: TRAINS, ..ROW },
     Opt { name: "seed", group: TRAINING, env: &["RANDOM_SEED"], default: Some("42"), kind: Whole(0, u64::MAX), purpose: "Seed of every random stream", verbs: TRAINS, ..ROW },
-    Opt { name: "threads", group: TRAINING, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: TRAINS, ..ROW },
     Opt { name: "memory", group: TRAINING, env: &["SENTI_MEMORY"], unset: "no limit", kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most memory to use, as 2GiB or 500MB; what would take more is refused before training starts", verbs: TRAINS, ..ROW },
     Opt { name: "checkpoint_every", group: TRAINING, env: &["SENTI_CHECKPOINT_EVERY"], default: Some("10s"), kind: Fitting("TIME", |text| Every::parse(text).is_some(), every::WANTED), purpose: "How often a training is kept for --resume: 30s, 5min, 5epochs or never; changes no result", verbs: TRAINS, ..ROW },
     Opt { name: "resume", group: TRAINING, kind: Switch, purpose: "Continue from the checkpoint in the output folder", verbs: TRAINS, ..ROW },
 
-    Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", ..ROW },
-    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models], ..ROW },
-    Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", ..ROW },
-    Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: &[Train, Predict, Inspect, Models], ..ROW },
-    Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: &[Train, Predict, Inspect, Models], ..ROW },
+    Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Verify], ..ROW },
+    Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
-    Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: &[Train, Predict, Inspect, Models], ..ROW },
+    Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", ..ROW },
+    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models, Verify], ..ROW },
+    Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", ..ROW },
+    Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
+    Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: ALL, ..ROW },
+
+    Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: ALL, ..ROW },
     Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", ..ROW },
 ];
 

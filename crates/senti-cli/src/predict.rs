@@ -8,7 +8,6 @@ use senti::artifact::Artifact;
 use senti::doors::{Machine, forecast};
 use senti::forecast::Forecast;
 use senti::{Error, Result, Role};
-use senti_engine::Simd;
 use senti_io::registry::{Entry, Registry};
 use senti_io::report::{date, forecast_value, write_forecast};
 use senti_io::sources::{Reading, Request};
@@ -18,10 +17,11 @@ use crate::failure::{Outcome, usage};
 use crate::interrupt::Stage;
 use crate::options::Verb;
 use crate::settings::{Origin, Settings};
-use crate::{interrupt, models, places, say, scores, source, train};
+use crate::{interrupt, machine, models, places, say, scores, source, train};
 
 /// Forecasts.
 pub fn run(settings: &Settings) -> Outcome {
+    let simd = machine::simd(settings)?;
     let request = source::request(settings)?;
     if let Some(folder) = settings.path("output") {
         let no_plot = settings.switch("no_plot");
@@ -39,10 +39,7 @@ pub fn run(settings: &Settings) -> Outcome {
     agrees(settings, &entry, &artifact)?;
     let reading = read(request, &artifact)?;
     // One window: a second thread would cost more than it brings.
-    let machine = Machine {
-        threads: 1,
-        simd: Simd::detect(),
-    };
+    let machine = Machine { threads: 1, simd };
     let forecast = forecast(&artifact, &reading.table, machine)?;
     interrupt::stage(Stage::Telling);
     let files = match settings.path("output") {

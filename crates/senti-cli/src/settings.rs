@@ -26,6 +26,8 @@ pub enum Origin {
     EnvFile(&'static str),
     /// A key of this TOML file.
     File(String),
+    /// The record of a model.
+    Model,
     /// Nobody said anything.
     Default,
 }
@@ -37,6 +39,7 @@ impl std::fmt::Display for Origin {
             Origin::Environment(name) => write!(f, "environment {name}"),
             Origin::EnvFile(name) => write!(f, ".env {name}"),
             Origin::File(file) => f.write_str(file),
+            Origin::Model => f.write_str("the model's record"),
             Origin::Default => f.write_str("default"),
         }
     }
@@ -144,6 +147,21 @@ impl Settings {
     pub fn get(&self, name: &str) -> &Setting {
         (self.values.get(name))
             .unwrap_or_else(|| panic!("`{}` has no option `{name}` in OPTIONS", self.verb.name()))
+    }
+
+    /// What a model's record says takes the place of everything but a flag; where it says nothing, the default holds.
+    pub fn recall(&mut self, name: &'static str, text: Option<&str>) -> Result<()> {
+        let Some(option) = find(name).filter(|_| self.get(name).origin != Origin::Flag) else {
+            return Ok(());
+        };
+        let origin = match text {
+            Some(_) => Origin::Model,
+            None => Origin::Default,
+        };
+        let text = text.or(option.default_for(self.verb));
+        let value = text.map(|text| read(option, text, &origin)).transpose()?;
+        self.values.insert(name, Setting { value, origin });
+        Ok(())
     }
 
     /// A [`crate::options::Kind::Switch`].

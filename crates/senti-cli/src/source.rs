@@ -1,14 +1,18 @@
-//! Which source is read, and why; and the reading of it.
+//! Which source is read, and why; and the reading of it, today and when a model is verified.
 //!
-//! In come settings; out goes a [`Reading`], with lines on stderr that say what was taken and what was recognised in it.
+//! In come settings; out goes a [`Reading`], with lines on stderr that say what was taken and what was recognised in it. What was said
+//! of the data goes into the model's record ([`record`]) and comes back from there ([`recall`]).
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use senti::artifact::Manifest;
 use senti::table::TableOptions;
 use senti::{Error, Result, Role, Time};
 use senti_io::sources::{self, Reading, Request};
 
 use crate::failure::{Outcome, hinted, usage};
+use crate::options::{DATA, OPTIONS};
 use crate::say;
 use crate::settings::{Origin, Settings};
 
@@ -20,6 +24,16 @@ const ROLES: &[(&str, Role)] = &[
     ("close_column", Role::Close),
     ("volume_column", Role::Volume),
 ];
+
+/// Options that say where the rows are, and the source that looks at them.
+const PLACES: &[(&str, &str)] = &[
+    ("data_path", "local"),
+    ("gcp_project", "bigquery"),
+    ("bq_dataset", "bigquery"),
+];
+
+/// How the digest's source is called in models that are older than the record of their reading.
+const SAMPLE: &str = "embedded sample";
 
 /// A chosen source.
 #[derive(Debug, PartialEq)]
@@ -105,6 +119,58 @@ pub fn columns(settings: &Settings) -> Request {
         },
         ..Request::default()
     }
+}
+
+/// What was said of the data, under the names of the options: with it the same rows are read again.
+pub fn record(settings: &Settings, request: &Request) -> BTreeMap<String, String> {
+    let source = request.source.as_deref().unwrap_or_default();
+    let elsewhere = |name: &str| {
+        let place = PLACES.iter().find(|(place, _)| *place == name);
+        place.is_some_and(|(_, of)| *of != source)
+    };
+    let said = OPTIONS.iter().filter(|option| option.group == DATA);
+    let said = said.filter_map(|option| {
+        let text = match option.name {
+            "data_source" => source.to_owned(),
+            name => settings.get(name).value.as_ref()?.to_string(),
+        };
+        (!elsewhere(option.name)).then(|| (option.name.to_owned(), text))
+    });
+    said.collect()
+}
+
+/// Takes from a model's record how its rows were read. Flags win; environment and files are not asked.
+pub fn recall(settings: &mut Settings, manifest: &Manifest) -> Result<()> {
+    let data = &manifest.data;
+    let mut said = data.read_with.clone();
+    if said.is_empty() {
+        // An older model: its source in words, and what its columns meant.
+        match data.source.starts_with(SAMPLE) {
+            true => drop(said.insert("data_source".into(), "sample".into())),
+            false => {
+                said.insert("data_source".into(), "local".into());
+                said.insert("data_path".into(), data.source.clone());
+            }
+        }
+        said.insert("target_column".into(), manifest.target_column.clone());
+        for (option, role) in ROLES.iter().filter(|(_, role)| *role != Role::Close) {
+            if let Some(column) = data.columns.iter().find(|column| column.role == *role) {
+                said.insert((*option).to_owned(), column.name.clone());
+            }
+        }
+    }
+    let is_place =
+        |name: &str| name == "data_source" || PLACES.iter().any(|(place, _)| *place == name);
+    let rows = || OPTIONS.iter().filter(|option| option.group == DATA);
+    // Another place is another place as a whole: a file that is given is not looked for in the sample.
+    let moved = rows()
+        .any(|option| is_place(option.name) && settings.get(option.name).origin == Origin::Flag);
+    for option in rows() {
+        let text = said.get(option.name).map(String::as_str);
+        let text = text.filter(|_| !(moved && is_place(option.name)));
+        settings.recall(option.name, text)?;
+    }
+    Ok(())
 }
 
 /// Reads, and says what was recognised.

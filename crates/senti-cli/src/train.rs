@@ -12,12 +12,11 @@ use senti::memory::Sizes;
 use senti::observe::{Event, Next};
 use senti::plan::{Draft, Plan};
 use senti::{Error, ErrorKind};
-use senti_engine::Simd;
 use senti_io::registry::{Entry, Registry};
 use senti_io::report::{
     Recorder, date, forecast_value, predictions_bytes, scores_value, write_training,
 };
-use senti_io::sources::Reading;
+use senti_io::sources::{Reading, Request};
 use serde_json::json;
 
 use crate::every::Every;
@@ -28,7 +27,7 @@ use crate::options::{Verb, find};
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::unfinished::Unfinished;
-use crate::{interrupt, places, say, scores, source};
+use crate::{interrupt, machine, places, say, scores, source};
 
 /// Weights from which on a person should know that the network is large.
 const LARGE: usize = 50_000_000;
@@ -38,8 +37,9 @@ const LARGE_FILE: u64 = 1 << 30;
 /// Trains a model.
 pub fn run(settings: &Settings) -> Outcome {
     let plan = plan(settings)?;
+    let machine = machine::machine(settings)?;
     let mut request = source::request(settings)?;
-    let budget = Budget::of(settings, threads(settings));
+    let budget = Budget::of(settings, machine.threads);
     request.memory = budget.map(|budget| budget.for_reading());
     let output = settings.path("output").unwrap_or_default();
     let no_plot = settings.switch("no_plot");
@@ -58,7 +58,8 @@ pub fn run(settings: &Settings) -> Outcome {
     let learned = learn(
         settings,
         &plan,
-        &reading,
+        machine,
+        (&request, &reading),
         &output,
         &mut unfinished,
         resume.as_ref(),
@@ -184,30 +185,19 @@ fn plan(settings: &Settings) -> Outcome<Plan> {
     draft.check().map_err(|error| usage(hinted(error, hint)))
 }
 
-/// As many as asked for, else one for each core.
-fn threads(settings: &Settings) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let asked = settings.whole("threads");
-    asked
-        .and_then(|n| usize::try_from(n).ok())
-        .unwrap_or_else(cores)
-}
-
 fn learn(
     settings: &Settings,
     plan: &Plan,
-    reading: &Reading,
+    machine: Machine,
+    (request, reading): (&Request, &Reading),
     output: &Path,
     unfinished: &mut Unfinished,
     resume: Option<&State>,
     budget: Option<Budget>,
 ) -> Outcome<(Learned, Recorder)> {
-    let machine = Machine {
-        threads: threads(settings),
-        simd: Simd::detect(),
-    };
     let provenance = Provenance {
         source: reading.origin.clone(),
+        read_with: source::record(settings, request),
         digest: reading.digest.clone(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
     };

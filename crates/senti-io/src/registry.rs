@@ -188,10 +188,8 @@ impl Registry {
     /// Loads a version, the newest by default, and says which it was.
     pub fn load_entry(&self, model_type: &str, version: Option<u32>) -> Result<(Entry, Artifact)> {
         let entry = self.find(model_type, version)?;
-        let sums = Sums::read(&entry.path)?;
-        let manifest = read_manifest(&entry.path, &sums)?;
-        let tensors = read_weights(&entry.path, &sums.checked(&entry.path, WEIGHTS)?)?;
-        Ok((entry, Artifact { manifest, tensors }))
+        let artifact = load_folder(&entry.path)?;
+        Ok((entry, artifact))
     }
 
     /// Every registered model, by name and number. One that cannot be read is listed with the reason. Weights are not read.
@@ -344,6 +342,19 @@ impl Registry {
             format!("there is a model of type {}", others.join(", "))
         }))
     }
+}
+
+/// Loads a model from its folder, wherever that is.
+pub fn load_folder(folder: &Path) -> Result<Artifact> {
+    let sums = Sums::read(folder)?;
+    let manifest = read_manifest(folder, &sums)?;
+    let tensors = read_weights(folder, &sums.checked(folder, WEIGHTS)?)?;
+    Ok(Artifact { manifest, tensors })
+}
+
+/// Does this folder look like a model's?
+pub fn is_model(folder: &Path) -> bool {
+    folder.join(ARTIFACT).is_file()
 }
 
 /// Checksums of a version.

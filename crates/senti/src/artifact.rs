@@ -3,6 +3,8 @@
 //! It holds the weights and all that was learned from data. No flag and no training data are needed beside it. Files are written by
 //! `senti-io`: tensors as safetensors, the rest as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::observe::{EpochRecord, Sizes};
@@ -47,6 +49,9 @@ pub struct ColumnRecord {
 pub struct DataRecord {
     /// What the source called itself (a path, "embedded sample").
     pub source: String,
+    /// Options that say how to read the same rows again, by name; empty in artifacts that are older than this record.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub read_with: BTreeMap<String, String>,
     /// SHA-256 of the table in hexadecimal.
     pub digest: String,
     /// Rows after filling.

@@ -2,6 +2,7 @@
 //!
 //! In come a table and a plan (or an artifact); out go an artifact and a forecast. Nothing here keeps anything between calls.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use senti_engine::Simd;
@@ -33,10 +34,12 @@ pub struct Machine {
 }
 
 /// What the source says of the data; kept in the artifact.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Provenance {
     /// What the source calls itself.
     pub source: String,
+    /// Options that say how to read the same rows again, by name.
+    pub read_with: BTreeMap<String, String>,
     /// SHA-256 of the table in hexadecimal.
     pub digest: String,
     /// Version of the program.
@@ -173,6 +176,7 @@ pub fn fit(
         plan: plan.clone(),
         data: DataRecord {
             source: provenance.source.clone(),
+            read_with: provenance.read_with.clone(),
             digest: provenance.digest.clone(),
             rows: table.n_rows(),
             first: table.time()[0],

@@ -23,7 +23,7 @@
 //! assert_eq!(found.rows, 200);
 //!
 //! let plan = Draft { forecast_horizon: 3, units: vec![8, 4], epochs: 2, ..Draft::default() }.check()?;
-//! let provenance = Provenance { source: "made up".into(), digest: "0".into(), code_version: "example".into() };
+//! let provenance = Provenance { source: "made up".into(), digest: "0".into(), code_version: "example".into(), ..Provenance::default() };
 //! let machine = Machine { threads: 1, simd: senti_engine::Simd::detect() };
 //! let outcome = fit(&table, &plan, &provenance, machine, None, &mut |_event| Next::Continue)?;
 //! assert!(outcome.artifact.manifest.evaluation.naive.overall["mae"].is_some(), "scores stand beside the naive forecast's");
@@ -39,6 +39,7 @@
 pub mod artifact;
 pub mod calendar;
 pub mod calibrate;
+pub mod comparison;
 pub mod doors;
 pub mod error;
 pub mod evaluation;

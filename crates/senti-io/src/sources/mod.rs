@@ -141,6 +141,17 @@ impl Reading {
         }
     }
 
+    /// The rows up to this time, with their own digest: what a reader saw before the source grew.
+    #[must_use]
+    pub fn until(mut self, last: senti::Time) -> Self {
+        let rows = self.table.time().partition_point(|time| *time <= last);
+        if rows < self.table.n_rows() {
+            self.table = self.table.until(rows);
+            self.digest = digest(&self.table);
+        }
+        self
+    }
+
     /// What was read, in one line.
     pub fn summary(&self) -> String {
         let Found {

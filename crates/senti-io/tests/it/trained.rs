@@ -77,6 +77,7 @@ pub fn train(table: Table, horizon: usize, dir: &Path) -> Run {
         source: "random walk".into(),
         digest: "00".repeat(32),
         code_version: "0.1.0".into(),
+        ..Provenance::default()
     };
     let machine = Machine {
         threads: 1,

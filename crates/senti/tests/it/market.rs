@@ -86,5 +86,6 @@ pub fn provenance() -> Provenance {
         source: "made up".into(),
         digest: "0".repeat(64),
         code_version: "test".into(),
+        ..Provenance::default()
     }
 }
