@@ -13,4 +13,5 @@ mod end_to_end;
 mod run;
 mod settings;
 mod signals;
+mod verify;
 mod words;
