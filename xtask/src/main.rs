@@ -14,13 +14,14 @@ fn main() -> ExitCode {
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("test"), None) => steps::test(),
         (Some("graph"), None) => steps::only_graph(),
-        (Some("bench-memory"), None) => memory::bench(1_000_000),
-        (Some("bench-memory"), Some(word)) if word == "all" => memory::bench(usize::MAX),
+        (Some("bench"), Some(part)) if part == "memory" => memory::bench(usize::MAX),
+        (Some("bench"), part) => steps::bench(part.into_iter().chain(arguments)),
         _ => {
             eprintln!(
                 "cargo xtask test     formatting, lints, unit, integration and documentation tests, documentation, crate graph, examples\n\
                  cargo xtask graph    the crate graph alone\n\
-                 cargo xtask bench-memory [all]    peak memory over the feature matrix, to 1 million rows (all: to 5 million)"
+                 cargo xtask bench [engine] [shapes] [small] [--rounds N]    the engine beside the machine's limit and its peers\n\
+                 cargo xtask bench memory    peak memory over the feature matrix, to 5 million rows"
             );
             ExitCode::from(2)
         }

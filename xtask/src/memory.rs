@@ -1,4 +1,4 @@
-//! `cargo xtask bench-memory`: peak resident memory of the real program over the bytes of its feature matrix, by rows and sequence length.
+//! `cargo xtask bench memory`: peak resident memory of the real program over the bytes of its feature matrix, by rows and sequence length.
 //!
 //! In comes nothing but the largest number of rows; tables are made in a folder that goes away. Out goes a table, and failure where memory
 //! grows by 1.5 bytes or more for each byte of matrix, or with the sequence length. Linux only: it reads `/proc`.

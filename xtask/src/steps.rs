@@ -47,6 +47,22 @@ pub fn only_graph() -> ExitCode {
     tally.code()
 }
 
+/// The benchmark of the engine, with its own arguments.
+pub fn bench(arguments: impl Iterator<Item = String>) -> ExitCode {
+    let mut command = cargo(&[
+        "run",
+        "--release",
+        "--quiet",
+        "--package",
+        "senti-bench",
+        "--",
+    ]);
+    match command.args(arguments).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
 /// The repository, wherever this is called from.
 pub(crate) fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));

@@ -16,7 +16,7 @@ use senti_io::registry::{Entry, Registry};
 use senti_io::report::{
     Recorder, date, forecast_value, predictions_bytes, scores_value, write_training,
 };
-use senti_io::sources::{Reading, Request};
+use senti_io::sources::Reading;
 use serde_json::json;
 
 use crate::every::Every;
@@ -55,17 +55,20 @@ pub fn run(settings: &Settings) -> Outcome {
         true => Some(unfinished.take_up(&plan, &reading.digest)?),
         false => None,
     };
-    let learned = learn(
-        settings,
-        &plan,
+    let task = Task {
+        plan: &plan,
         machine,
-        (&request, &reading),
-        &output,
-        &mut unfinished,
-        resume.as_ref(),
+        provenance: Provenance {
+            source: reading.origin.clone(),
+            read_with: source::record(settings, &request),
+            digest: reading.digest.clone(),
+            code_version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        reading: &reading,
         budget,
-    );
-    let (learned, recorder) = learned?;
+    };
+    let recorder = Recorder::new(&output)?;
+    let (learned, recorder) = learn(&task, recorder, &mut unfinished, resume.as_ref())?;
 
     // A resumed run may only have to write its files: its model is saved once.
     let there = resume.and_then(|_| saved_before(&registry, &plan, &learned.artifact));
@@ -185,23 +188,27 @@ fn plan(settings: &Settings) -> Outcome<Plan> {
     draft.check().map_err(|error| usage(hinted(error, hint)))
 }
 
-fn learn(
-    settings: &Settings,
-    plan: &Plan,
+/// What is learned from what, on what.
+struct Task<'a> {
+    plan: &'a Plan,
     machine: Machine,
-    (request, reading): (&Request, &Reading),
-    output: &Path,
+    provenance: Provenance,
+    reading: &'a Reading,
+    budget: Option<Budget>,
+}
+
+fn learn(
+    task: &Task<'_>,
+    mut recorder: Recorder,
     unfinished: &mut Unfinished,
     resume: Option<&State>,
-    budget: Option<Budget>,
 ) -> Outcome<(Learned, Recorder)> {
-    let provenance = Provenance {
-        source: reading.origin.clone(),
-        read_with: source::record(settings, request),
-        digest: reading.digest.clone(),
-        code_version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let mut recorder = Recorder::new(output)?;
+    let Task {
+        plan,
+        reading,
+        budget,
+        ..
+    } = task;
     let start = Instant::now();
     let mut progress = Progress::new(plan.epochs);
     let mut epochs_done = resume.map_or(0, |state| state.manifest.epochs_done);
@@ -276,8 +283,8 @@ fn learn(
     let learned = fit(
         &reading.table,
         plan,
-        &provenance,
-        machine,
+        &task.provenance,
+        task.machine,
         resume,
         &mut observe,
     );

@@ -275,7 +275,7 @@ fn different(saved: &Saved, sentence: String, used: &str) -> Error {
             manifest.code_version
         ),
         () if !comparison::same_bits(&manifest.simd, used) => format!(
-            "{used} rounds differently from {}, and the differences are beyond the tolerance: verify it on a machine that has {}",
+            "{used} rounds differently from {}, and this training amplified that beyond the tolerance: verify it on a machine that has {}",
             manifest.simd, manifest.simd
         ),
         () => "the model or its record was altered after the training, or the program was built from other code; train again for one that can be repeated".to_owned(),
@@ -292,13 +292,13 @@ fn table(parts: &[Part]) -> String {
             n => format!("no, {n} differ"),
         };
         let largest = part.largest.as_ref().map(|largest| {
-            format!(
-                "{:e} at {}: {} saved, {} again",
-                (largest.saved - largest.again).abs() as f32,
-                largest.at,
-                largest.saved,
-                largest.again
-            )
+            let at = match largest.at.as_str() {
+                "" => String::new(),
+                at => format!(" at {at}"),
+            };
+            let (saved, again) = (largest.saved, largest.again);
+            let distance = (saved - again).abs();
+            format!("{distance:.1e}{at}: {saved} saved, {again} again")
         });
         let told: Vec<String> = (part.other.clone().into_iter()).chain(largest).collect();
         grid.row([

@@ -18,4 +18,5 @@ mod run;
 mod settings;
 mod signals;
 mod training;
+mod verify;
 mod words;

@@ -9,4 +9,5 @@ mod market;
 mod metrics;
 mod models;
 mod prepare;
+mod sets;
 mod table;
