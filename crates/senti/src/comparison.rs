@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// Share of the largest value of a tensor by which its values may differ between instruction sets that round differently.
 ///
 /// A fused multiply-add rounds once where `plain` rounds twice: one step of a training differs by some 1e-7 of a weight. Measured over
-/// whole trainings the kept weights differ by up to 2e-6, and forecasts by up to 6e-7 of a price; these bounds leave room for a hundred
+/// ten whole trainings, nine keep weights that differ by up to 2e-6, and forecasts by up to 6e-7 of a price; these bounds leave room for a hundred
 /// times as much. A long training of a wide network may amplify any last bit without bound (a learning rate one bit larger does the
 /// same to it, in one instruction set): then nothing is promised between sets, and the difference is told.
 pub const WEIGHTS: f64 = 1e-3;

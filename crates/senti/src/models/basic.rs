@@ -84,7 +84,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
     let horizon = job.train.horizon();
     let target = Target::learn(job.plan.target, &job.train);
     let width = job.train.steps() * job.train.n_features();
-    let mut gram = Gram::new(width, horizon);
+    let mut gram = Gram::with_simd(width, horizon, job.machine.simd);
     let (mut narrow, mut row, mut encoded) = (Vec::new(), Vec::new(), vec![0.0; horizon]);
     for (done, labelled) in job.train.iter().enumerate() {
         if done.is_multiple_of(CHUNK) {
