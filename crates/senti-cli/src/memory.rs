@@ -13,7 +13,7 @@ use crate::settings::Settings;
 pub const WANTED: &str = "a size of at least 32MiB, such as 2GiB or 500MB";
 
 /// What the program takes without any data: its code, tables and buffers, the time zone and the texts of the report.
-const PROGRAM: u64 = 18 << 20;
+const PROGRAM: u64 = 16 << 20;
 /// What each thread takes.
 const THREAD: u64 = 512 << 10;
 /// What the pictures take while they are drawn.

@@ -149,7 +149,7 @@ fn a_table_that_is_too_large_is_refused_while_it_is_read() {
     assert_eq!(done.code, Some(1), "{}", done.err);
     let told = done.err.split("error: prices.csv: ").nth(1).unwrap();
     assert!(
-        told.contains(" rows of 5 columns take 19 MiB, `--memory` leaves 19 MiB for them\nhint: "),
+        told.contains(" rows of 5 columns take 15 MiB, `--memory` leaves 15 MiB for them\nhint: "),
         "{told}"
     );
     // Where the next thousands would not fit, reading ends.

@@ -1,7 +1,7 @@
 //! Where a training stands between two batches: its place in the epoch, the small machines that stop and slow it, its history and the
 //! best weights. With the network's own state that is all a resumed run needs, and it can be written down.
 
-use senti_engine::Network;
+use senti_engine::Engine;
 use senti_engine::schedule::{EarlyStopping, ReduceOnPlateau};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,7 +69,7 @@ struct PlateauFields {
 
 impl Course {
     /// A training about to begin, with the untrained network as its epoch 0.
-    pub fn new(plan: &Plan, untrained_loss: f64, network: &Network) -> Self {
+    pub fn new(plan: &Plan, untrained_loss: f64, network: &dyn Engine) -> Self {
         let mut course = Self {
             epoch: 1,
             batch: 0,
@@ -93,7 +93,7 @@ impl Course {
     }
 
     /// All that a resumed run needs.
-    pub fn state(&self, job: &Job<'_>, network: &Network) -> State {
+    pub fn state(&self, job: &Job<'_>, network: &dyn Engine) -> State {
         let mut manifest = job.state.clone();
         manifest.epochs_done = self.history.len();
         manifest.progress = serde_json::to_value(self).unwrap_or(Value::Null);
@@ -107,7 +107,7 @@ impl Course {
     }
 
     /// Takes up where a state was left.
-    pub fn resume(state: &State, network: &mut Network) -> Result<Self> {
+    pub fn resume(state: &State, network: &mut dyn Engine) -> Result<Self> {
         let unreadable =
             || Error::data("the checkpoint cannot be taken up").hint("train without `--resume`");
         let mut course: Self = serde_json::from_value(state.manifest.progress.clone())

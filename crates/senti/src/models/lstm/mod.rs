@@ -9,7 +9,9 @@ pub(super) mod memory;
 
 use senti_engine::random::{Purpose, Stream};
 use senti_engine::schedule::Verdict;
-use senti_engine::{Adam, Architecture, Batch, Cell, Network, Options, Pinball, TensorError};
+use senti_engine::{
+    Adam, Architecture, Batch, Cell, Engine, Network, Options, Pinball, TensorError,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -34,7 +36,8 @@ const ROWS: usize = 32;
 const LOCATION_RATE: f32 = 0.03;
 
 struct Lstm {
-    network: Network,
+    /// Through the seam: whatever computes.
+    network: Box<dyn Engine>,
     loss: senti_engine::Loss,
     target: Target,
     /// Quantiles of the encoded validation residuals (H, Q), for the point losses; empty for pinball.
@@ -91,6 +94,7 @@ impl Lstm {
             Some(weights) => Network::with_weights(architecture, options, weights)?,
             None => Network::new(architecture, options),
         };
+        let network = Box::new(network);
         Ok(Self {
             network,
             loss,
@@ -204,11 +208,11 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
     let fresh = Lstm::new(plan, job.machine, job.train.n_features(), target, None);
     let mut model = fresh.map_err(unfit)?;
     let mut course = match job.resume {
-        Some(state) => Course::resume(state, &mut model.network)?,
+        Some(state) => Course::resume(state, model.network.as_mut())?,
         None => {
             model.start(plan, &job.train);
             let untrained_loss = finite(model.evaluate(&job.valid, job.preparation), 0)?;
-            Course::new(plan, untrained_loss, &model.network)
+            Course::new(plan, untrained_loss, model.network.as_ref())
         }
     };
     let valid_loss = course.untrained_loss;
@@ -239,7 +243,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
             course.batch += 1;
             let done = (batch * plan.batch_size + positions.len()) as f64;
             let loss = course.loss_sum / done;
-            let state = || course.state(job, &model.network);
+            let state = || course.state(job, model.network.as_ref());
             let news = Event::Batch {
                 epoch,
                 batch: batch + 1,
@@ -249,7 +253,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
                 state: &state,
             };
             if observe(news) == Next::Stop {
-                return interrupt(job, &course, &model.network, observe);
+                return interrupt(job, &course, model.network.as_ref(), observe);
             }
         }
         let valid_loss = finite(model.evaluate(&job.valid, job.preparation), epoch)?;
@@ -267,7 +271,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
         course.learning_rate = course.plateau.observe(valid_loss, course.learning_rate);
         course.stopped = verdict == Verdict::Stop;
         (course.epoch, course.batch, course.loss_sum) = (epoch + 1, 0, 0.0);
-        let state = || course.state(job, &model.network);
+        let state = || course.state(job, model.network.as_ref());
         let best = verdict == Verdict::Best;
         if observe(Event::Epoch {
             record,
@@ -277,7 +281,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
             state: &state,
         }) == Next::Stop
         {
-            return interrupt(job, &course, &model.network, observe);
+            return interrupt(job, &course, model.network.as_ref(), observe);
         }
     }
 
@@ -303,7 +307,7 @@ fn decimal(single: f32) -> f64 {
 fn interrupt(
     job: &Job<'_>,
     course: &Course,
-    network: &Network,
+    network: &dyn Engine,
     observe: &mut Observer<'_>,
 ) -> Result<Learned> {
     let state = || course.state(job, network);
