@@ -32,7 +32,8 @@ if backend == "tensorflow":
 else:
     import jax
 
-    state = [v.value for v in fresh.trainable_variables], [v.value for v in fresh.non_trainable_variables]
+    # Copies: `predict` gives the network's own arrays away.
+    state = [[jax.numpy.array(v.value) for v in variables] for variables in (fresh.trainable_variables, fresh.non_trainable_variables)]
     compiled = jax.jit(lambda trainable, rest, x: fresh.stateless_call(trainable, rest, x, training=False)[0])
     calls["jax.jit"] = lambda x: np.asarray(compiled(*state, x))
 best = {n: faster(calls, lambda name: [calls[name](work.x[:n]) for _ in range(5 if n == 1 else 1)]) for n in (1, 512)}

@@ -123,14 +123,16 @@ impl Crowd {
 
 /// Floating-point operations a second of `threads` threads that do nothing but multiply and add.
 pub fn peak(simd: Simd, threads: usize) -> f64 {
-    let start = Instant::now();
-    let operations: f64 = std::thread::scope(|scope| {
-        let spin = || fused_multiply_adds(simd, 5_000_000);
-        let spins: Vec<_> = (0..threads).map(|_| scope.spawn(spin)).collect();
-        spins
-            .into_iter()
-            .map(|spin| spin.join().expect("spinning does not panic"))
-            .sum()
-    });
-    operations / start.elapsed().as_secs_f64()
+    let team = Team::new(threads);
+    let mut operations = vec![0.0; threads];
+    // Once to wake up and to be spread over the cores, once to measure.
+    let mut spin = |rounds: usize| {
+        let start = Instant::now();
+        team.each(&mut operations, |_, done| {
+            *done = fused_multiply_adds(simd, rounds)
+        });
+        operations.iter().sum::<f64>() / start.elapsed().as_secs_f64()
+    };
+    spin(2_000_000);
+    spin(5_000_000)
 }

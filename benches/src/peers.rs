@@ -136,8 +136,9 @@ impl Peer {
                 Ok(n) if n > 0 => {}
                 _ => {
                     let log = fs::read_to_string(self.folder.join("log.txt")).unwrap_or_default();
-                    let last = log.lines().last().unwrap_or("it ended without a word");
-                    return Err(last.to_owned());
+                    let said = log.lines().rfind(|line| line.contains("Error"));
+                    let said = said.or(log.lines().last());
+                    return Err(said.unwrap_or("it ended without a word").to_owned());
                 }
             }
             if let Some(rest) = line.trim_end().strip_prefix(mark) {

@@ -68,16 +68,13 @@ impl Timings {
         }
     }
 
-    /// The share of a peak that `operations` in the time of `name` are: of the medians, and of the best time in the highest peak.
+    /// The share of the highest peak seen that `operations` in the time of `name` are.
     pub fn share(&self, what: &str, name: &str, peak: &str, operations: f64, goal: Goal) {
         if let (Some(median), Some(best)) = (self.median(name), self.least(name))
-            && let (Some(peak_median), Some(peaks)) = (self.median(peak), self.sorted(peak))
+            && let Some(peaks) = self.sorted(peak)
         {
             let highest = peaks[peaks.len() - 1];
-            let (median, best) = (
-                operations / median / peak_median,
-                operations / best / highest,
-            );
+            let (median, best) = (operations / median / highest, operations / best / highest);
             line(what, median, best, goal, |value| {
                 format!("{:.0} %", 100.0 * value)
             });
