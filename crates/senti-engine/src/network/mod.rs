@@ -190,28 +190,26 @@ impl Network {
     pub fn train_batch(&mut self, batch: &Batch, loss: &Loss, step: u64) -> Result<f64, NotFinite> {
         self.check_batch(batch);
         let dropout = (self.architecture.dropout > 0.0).then_some(step);
-        {
-            self.forward(batch, true, dropout);
-            let Top {
-                outputs, d_outputs, ..
-            } = &mut self.top;
-            let n = batch.len() * self.architecture.outputs;
-            let value = loss.evaluate_with(
-                self.simd,
-                &outputs[..n],
-                batch.targets(),
-                Some(&mut d_outputs[..n]),
-            );
-            if !value.is_finite() {
-                return Err(NotFinite {
-                    what: "loss".to_owned(),
-                });
-            }
-            if self.backward(batch, dropout.is_some()) {
-                Ok(value)
-            } else {
-                Err(self.name_what_is_not_finite())
-            }
+        self.forward(batch, true, dropout);
+        let Top {
+            outputs, d_outputs, ..
+        } = &mut self.top;
+        let n = batch.len() * self.architecture.outputs;
+        let value = loss.evaluate_with(
+            self.simd,
+            &outputs[..n],
+            batch.targets(),
+            Some(&mut d_outputs[..n]),
+        );
+        if !value.is_finite() {
+            return Err(NotFinite {
+                what: "loss".to_owned(),
+            });
+        }
+        if self.backward(batch, dropout.is_some()) {
+            Ok(value)
+        } else {
+            Err(self.name_what_is_not_finite())
         }
     }
 
@@ -299,21 +297,19 @@ impl Network {
             &mut self.means[..],
             &mut self.squares[..],
         ];
-        {
-            team.each_chunk_of_three(values, UPDATE, |index, [weights, means, squares]| {
-                let gradients = &gradients[index * UPDATE..][..weights.len()];
-                lane::run(
-                    simd,
-                    Update {
-                        step,
-                        weights,
-                        gradients,
-                        means,
-                        squares,
-                    },
-                );
-            });
-        }
+        team.each_chunk_of_three(values, UPDATE, |index, [weights, means, squares]| {
+            let gradients = &gradients[index * UPDATE..][..weights.len()];
+            lane::run(
+                simd,
+                Update {
+                    step,
+                    weights,
+                    gradients,
+                    means,
+                    squares,
+                },
+            );
+        });
     }
 }
 
