@@ -37,6 +37,7 @@
 //! ```
 
 pub mod artifact;
+pub mod backtest;
 pub mod calendar;
 pub mod calibrate;
 pub mod comparison;
@@ -53,6 +54,7 @@ pub mod observe;
 pub mod plan;
 pub mod prepare;
 pub mod quantiles;
+pub mod rivals;
 pub mod split;
 pub mod table;
 pub mod windows;
