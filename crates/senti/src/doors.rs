@@ -10,18 +10,17 @@ use senti_engine::Simd;
 use crate::artifact::{
     Artifact, ColumnRecord, DataRecord, FORMAT, Manifest, PartRecord, State, StateManifest,
 };
-use crate::calibrate::{Calibration, Calibrator, Locator};
 use crate::evaluation;
-use crate::features::{FEATURES, FeatureOptions, FeatureSet};
+use crate::features::FeatureSet;
 use crate::forecast::{Forecast, ForecastRow, Predictions};
 use crate::matrix::Matrix;
-use crate::models::{self, Fitted, Job, Learned};
-use crate::observe::{Event, Next, Observer, Sizes, interrupted};
-use crate::plan::{LEVELS, Plan, Target};
-use crate::prepare::Preparation;
-use crate::split::{Split, least_windows, split};
+use crate::models::{self, Fitted};
+use crate::observe::{Event, Observer};
+use crate::plan::{LEVELS, Plan};
+use crate::split::{Held, Split};
 use crate::table::{Role, Table};
-use crate::windows::{self, Origins, Window, Windows};
+use crate::trained::{self, Ground, Lesson, Trained};
+use crate::windows::{self, Origins, Window};
 use crate::{Error, Result};
 
 /// The machine's part: it changes the speed, and (the instruction set only) the last bits.
@@ -83,88 +82,42 @@ pub fn fit(
         agrees(&resume.manifest, &state)?;
     }
 
-    let (features, matrix) = learn_features(table, plan, observe)?;
-    let all = Windows::new(table, &matrix, plan.input_seq_length, plan.forecast_horizon);
-    let parts = split(all.origins(), plan)?;
-    let mut preparation = Preparation::fit(&matrix, parts.train.past_rows(plan.input_seq_length))?;
-    for (column, group) in features.groups().iter().enumerate() {
-        // a level that trends leaves the training bounds for good: winsorised, every later row would look the same
-        if *group == "level" {
-            preparation.unbind(column);
-        }
-    }
-    let sizes = Sizes {
-        train_windows: parts.train.len(),
-        valid_windows: parts.valid.len(),
-        calibration_windows: parts.calibration.len(),
-        test_windows: parts.test.len(),
-        features: matrix.n_columns(),
-        rows: matrix.n_rows(),
-        matrix_bytes: matrix.n_rows() * matrix.n_columns() * size_of::<f64>(),
-    };
-    let notes: Vec<String> = features
-        .dropped()
-        .iter()
-        .map(|dropped| format!("`{}` is no feature: {}", dropped.name, dropped.reason))
-        .collect();
-    observe(Event::Prepared {
-        sizes: &sizes,
-        notes: &notes,
-    });
-
-    let job = |train: Origins, valid: Origins| Job {
-        plan,
-        machine,
-        preparation: &preparation,
-        train: all.part(train),
-        valid: all.part(valid),
-        resume,
-        state: &state,
-    };
-    let Learned {
+    let ground = Ground::prepare(table, plan, Held::Test, observe)?;
+    // found out now, not after the training
+    last_window(plan, &ground.features, table, &ground.matrix)?;
+    let Trained {
         mut fitted,
+        preparation,
+        calibration,
         history,
         best_epoch,
         untrained_loss,
-    } = (models::find(&plan.model_type)?.fit)(
-        &job(parts.train.clone(), parts.valid.clone()),
+    } = trained::train(
+        &Lesson {
+            table,
+            plan,
+            ground: &ground,
+            machine,
+            resume,
+            warm: None,
+            state: &state,
+        },
         observe,
     )?;
-
-    let held = all.part(parts.calibration.clone());
-    let calibrating = |done| Event::Working {
-        what: "calibrating",
-        done,
-        of: held.len(),
-    };
-    let mut locator = Locator::new(plan.forecast_horizon);
-    evaluation::walk(&held, fitted.as_mut(), &preparation, &mut |case| {
-        locator.add(case.last_close, case.predictions, case.actual);
-        Ok(observe(calibrating(locator.n_windows())))
-    })?;
-    let place = match plan.target {
-        Target::LogReturn => locator.finish(LEVELS.len()),
-        Target::Price => Calibration::none(plan.forecast_horizon, LEVELS.len()),
-    };
-    let mut calibrator = Calibrator::new(place, &LEVELS, held.len());
-    evaluation::walk(&held, fitted.as_mut(), &preparation, &mut |case| {
-        calibrator.add(case.last_close, case.predictions, case.actual);
-        Ok(observe(calibrating(calibrator.n_windows())))
-    })?;
-    let calibration = calibrator.finish();
+    let (all, parts) = (ground.windows(table, plan), &ground.parts);
 
     // the naive forecast may know every move that ended before the test part
     let known = all
         .origins()
         .within(0..before(&parts.test, plan.forecast_horizon));
-    let mut naive = models::naive(&job(known, parts.valid.clone()), observe)?;
+    let mut naive = models::naive(&all.part(known));
     let evaluation = evaluation::evaluate(
         &all.part(parts.test.clone()),
         fitted.as_mut(),
         naive.as_mut(),
         &preparation,
         &calibration,
-        mean_move(table, &parts.train),
+        mean_move(table, parts.train.last().map_or(0, |row| row + 1)),
         table.calendar().step(),
         observe,
     )?;
@@ -192,9 +145,9 @@ pub fn fit(
                 .collect(),
         },
         target_column: target_name(table).to_owned(),
-        split: records(table, &parts),
-        sizes,
-        features,
+        split: records(table, parts),
+        sizes: ground.sizes(),
+        features: ground.features,
         preparation,
         model: fitted.record(),
         calibration,
@@ -300,73 +253,6 @@ fn agrees(found: &StateManifest, wanted: &StateManifest) -> Result<()> {
     Ok(())
 }
 
-/// Learns which features there are, on rows that are certainly training rows, and computes them for all rows.
-///
-/// Where training ends is known only once the windows are, and they depend on the features. So the forms are learned on rows that
-/// should lie before the end of training, and again on fewer if they turn out not to.
-fn learn_features(
-    table: &Table,
-    plan: &Plan,
-    observe: &mut Observer<'_>,
-) -> Result<(FeatureSet, Matrix)> {
-    let (past, ahead) = (plan.input_seq_length, plan.forecast_horizon);
-    let rows = table.n_rows();
-    let more = |warm_up: usize| {
-        format!(
-            "give at least {} rows without a long gap, or lower `--input_seq_length` or `--forecast_horizon`",
-            least_windows(plan) + past + ahead - 1 + warm_up
-        )
-    };
-    let longest_warm_up = FEATURES.iter().map(|feature| feature.warm_up).max();
-    if rows < past + ahead {
-        return Err(Error::data(format!(
-            "{rows} rows cannot make a window of {past} past and {ahead} ahead"
-        ))
-        .hint(more(longest_warm_up.unwrap_or(0))));
-    }
-    if table.close().iter().all(|close| *close == table.close()[0]) {
-        return Err(Error::data(format!(
-            "`{}` is {} in every row, so there is nothing to learn",
-            target_name(table),
-            table.close()[0]
-        ))
-        .hint("give a price that moves, or name another column with `--target_column`"));
-    }
-    let share = 1.0 - plan.valid_share - plan.calibration_share - plan.test_share;
-    let options = FeatureOptions {
-        levels: plan.target == Target::Price,
-    };
-    let mut end = ((share * rows.saturating_sub(4 * ahead) as f64) as usize).max(2);
-    loop {
-        let features = FeatureSet::learn(table, 0..end, &options)?;
-        let sized = Event::Sized {
-            rows,
-            features: features.len(),
-        };
-        if observe(sized) == Next::Stop {
-            return Err(interrupted("preparing the features"));
-        }
-        let matrix = features.compute(table)?;
-        let origins = Windows::new(table, &matrix, past, ahead).origins().clone();
-        let warm_up = features.warm_up();
-        if origins.is_empty() {
-            let longest = table.segments().iter().map(Range::len).max().unwrap_or(0);
-            return Err(Error::data(format!(
-                "{longest} rows without a long gap cannot make a window of {past} past and {ahead} ahead behind {warm_up} rows of warm-up"
-            ))
-            .hint(more(warm_up)));
-        }
-        let parts = split(&origins, plan).map_err(|error| error.hint(more(warm_up)))?;
-        let train_end = parts.train.last().map_or(0, |row| row + 1);
-        if end <= train_end {
-            // found out now, not after the training
-            last_window(plan, &features, table, &matrix)?;
-            return Ok((features, matrix));
-        }
-        end = train_end;
-    }
-}
-
 /// The window to forecast from: the one that ends at the last row of `matrix`, which holds the last rows of `table`.
 fn last_window<'a>(
     plan: &Plan,
@@ -395,9 +281,8 @@ fn before(part: &Origins, horizon: usize) -> usize {
     part.first().unwrap_or(0).saturating_sub(horizon)
 }
 
-/// Mean absolute move of one step on the training rows: the unit of MASE.
-fn mean_move(table: &Table, train: &Origins) -> f64 {
-    let end = train.last().map_or(0, |row| row + 1);
+/// Mean absolute move of one step on the rows before `end`: the unit of MASE.
+pub(crate) fn mean_move(table: &Table, end: usize) -> f64 {
     let (mut sum, mut moves) = (0.0, 0);
     for segment in table.segments() {
         let close = &table.close()[segment.start.min(end)..segment.end.min(end)];
@@ -413,7 +298,7 @@ fn mean_move(table: &Table, train: &Origins) -> f64 {
     }
 }
 
-fn target_name(table: &Table) -> &str {
+pub(crate) fn target_name(table: &Table) -> &str {
     table
         .role(Role::Close)
         .map_or("close", |column| &column.name)

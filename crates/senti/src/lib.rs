@@ -57,6 +57,7 @@ pub mod quantiles;
 pub mod rivals;
 pub mod split;
 pub mod table;
+pub mod trained;
 pub mod windows;
 
 pub use doors::{Machine, Outcome, Provenance};

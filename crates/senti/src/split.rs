@@ -16,7 +16,7 @@ pub struct Split {
     pub valid: Origins,
     /// Widths of the intervals.
     pub calibration: Origins,
-    /// Touched once.
+    /// Touched once; empty where nothing is held back.
     pub test: Origins,
 }
 
@@ -25,35 +25,52 @@ const LEAST_TRAIN: usize = 16;
 /// Fewest windows in any other part.
 const LEAST_HELD: usize = 2;
 
+/// Is a test part held back?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Yes: a model is trained and judged at once.
+    Test,
+    /// No: all rows are history, and what comes after them judges. A fold of a backtest.
+    Nothing,
+}
+
 /// Windows of validation, calibration and test, when `windows` unbroken ones are enough to leave some for training.
-fn counts(windows: usize, plan: &Plan) -> Option<[usize; 3]> {
-    let usable = windows.checked_sub(3 * plan.forecast_horizon)?;
-    let shares = [plan.valid_share, plan.calibration_share, plan.test_share];
-    let counts = shares.map(|share| ((share * usable as f64 + 1e-9) as usize).max(LEAST_HELD));
+fn counts(windows: usize, plan: &Plan, held: Held) -> Option<[usize; 3]> {
+    let gaps = if held == Held::Test { 3 } else { 2 };
+    let usable = windows.checked_sub(gaps * plan.forecast_horizon)?;
+    let count = |share: f64| ((share * usable as f64 + 1e-9) as usize).max(LEAST_HELD);
+    let test = match held {
+        Held::Test => count(plan.test_share),
+        Held::Nothing => 0,
+    };
+    let counts = [count(plan.valid_share), count(plan.calibration_share), test];
     (counts.iter().sum::<usize>() + LEAST_TRAIN <= usable).then_some(counts)
 }
 
 /// Fewest unbroken windows that can be split.
-pub fn least_windows(plan: &Plan) -> usize {
+pub fn least_windows(plan: &Plan, held: Held) -> usize {
     (1..)
-        .find(|&windows| counts(windows, plan).is_some())
+        .find(|&windows| counts(windows, plan, held).is_some())
         .unwrap_or(usize::MAX)
 }
 
 /// Splits labelled windows by the plan's shares.
-pub fn split(origins: &Origins, plan: &Plan) -> Result<Split> {
+pub fn split(origins: &Origins, plan: &Plan, held: Held) -> Result<Split> {
     let (past, ahead) = (plan.input_seq_length, plan.forecast_horizon);
     let too_few = || {
-        let least = (origins.len() + 1..).find(|&windows| counts(windows, plan).is_some());
+        let least = (origins.len() + 1..).find(|&windows| counts(windows, plan, held).is_some());
+        let parts = match held {
+            Held::Test => "train, validation, calibration and test",
+            Held::Nothing => "train, validation and calibration",
+        };
         Error::plan(format!(
-            "{} windows of {past} past and {ahead} ahead cannot be split into train, validation, calibration and test \
-             with {ahead} rows between them, wanted at least {}",
+            "{} windows of {past} past and {ahead} ahead cannot be split into {parts} with {ahead} rows between them, wanted at least {}",
             origins.len(),
             least.unwrap_or(usize::MAX)
         ))
         .hint("give more rows, or lower `--input_seq_length` or `--forecast_horizon`")
     };
-    let [valid, calibration, test] = counts(origins.len(), plan).ok_or_else(too_few)?;
+    let [valid, calibration, test] = counts(origins.len(), plan, held).ok_or_else(too_few)?;
     // from the end of time backwards: the test part is the latest
     let mut end = origins.len();
     let mut cut = |windows: usize| {
@@ -63,7 +80,10 @@ pub fn split(origins: &Origins, plan: &Plan) -> Result<Split> {
         end = origins.within(0..rows.start.saturating_sub(ahead)).len();
         (end > 0).then(|| origins.within(rows))
     };
-    let test = cut(test).ok_or_else(too_few)?;
+    let test = match held {
+        Held::Test => cut(test).ok_or_else(too_few)?,
+        Held::Nothing => Origins::default(),
+    };
     let calibration = cut(calibration).ok_or_else(too_few)?;
     let valid = cut(valid).ok_or_else(too_few)?;
     let train = origins.within(0..origins.row(end - 1) + 1);
@@ -88,7 +108,7 @@ mod tests {
         }
         .check()
         .unwrap();
-        let parts = split(origins, &plan).unwrap();
+        let parts = split(origins, &plan, Held::Test).unwrap();
         for (before, after) in [
             (&parts.train, &parts.valid),
             (&parts.valid, &parts.calibration),
@@ -127,9 +147,22 @@ mod tests {
     }
 
     #[test]
+    fn without_a_test_part_the_newest_windows_calibrate() {
+        let plan = Draft::default().check().unwrap();
+        let parts = split(&Origins::new([0..1060]), &plan, Held::Nothing).unwrap();
+        let lengths = [&parts.train, &parts.valid, &parts.calibration].map(Origins::len);
+        assert_eq!((lengths, parts.test.len()), ([800, 100, 100], 0));
+        assert_eq!(parts.calibration.last(), Some(1059));
+        assert_eq!(
+            parts.calibration.first().unwrap() - parts.valid.last().unwrap(),
+            31
+        );
+    }
+
+    #[test]
     fn too_few_windows_are_named() {
         let plan = Draft::default().check().unwrap();
-        let error = split(&Origins::new([0..112]), &plan).unwrap_err();
+        let error = split(&Origins::new([0..112]), &plan, Held::Test).unwrap_err();
         assert!(
             error
                 .to_string()

@@ -88,9 +88,9 @@ pub fn find(name: &str) -> Result<&'static Model> {
         })
 }
 
-/// The naive forecast, learned from the job's training windows.
-pub(crate) fn naive(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Box<dyn Fitted>> {
-    naive::fit(job, observe).map(|learned| learned.fitted)
+/// The naive forecast, learned from the moves of these windows.
+pub(crate) fn naive(known: &Windows<'_>) -> Box<dyn Fitted> {
+    Box::new(naive::Naive::learn(known))
 }
 
 /// What a model learns from.
@@ -107,6 +107,8 @@ pub struct Job<'a> {
     pub valid: Windows<'a>,
     /// Where to go on.
     pub resume: Option<&'a State>,
+    /// Weights to start from instead of fresh ones, where the shapes agree.
+    pub warm: Option<&'a [Tensor]>,
     /// What a checkpoint says of itself; the model fills in its own part.
     pub state: &'a StateManifest,
 }

@@ -12,22 +12,28 @@ use crate::forecast::Predictions;
 use crate::observe::Observer;
 use crate::plan::LEVELS;
 use crate::prepare::Preparation;
-use crate::windows::Window;
+use crate::windows::{Window, Windows};
 
 #[derive(Serialize, Deserialize)]
-struct Naive {
+pub(super) struct Naive {
     /// Quantiles of the cumulative log return: (H, Q).
     quantiles: Vec<f64>,
 }
 
-/// Takes the quantiles of the training windows' log returns.
+impl Naive {
+    /// Takes the quantiles of the windows' log returns.
+    pub(super) fn learn(windows: &Windows<'_>) -> Self {
+        let returns = sample(windows, |_, last_close, close| (close / last_close).ln());
+        Self {
+            quantiles: empirical(returns, &LEVELS),
+        }
+    }
+}
+
+/// Learns from the training windows.
 pub(super) fn fit(job: &Job<'_>, _observe: &mut Observer<'_>) -> Result<Learned> {
-    let returns = sample(&job.train, |_, last_close, close| (close / last_close).ln());
-    let fitted = Naive {
-        quantiles: empirical(returns, &LEVELS),
-    };
     Ok(Learned {
-        fitted: Box::new(fitted),
+        fitted: Box::new(Naive::learn(&job.train)),
         history: Vec::new(),
         best_epoch: 0,
         untrained_loss: None,
