@@ -40,6 +40,7 @@ pub mod artifact;
 pub mod backtest;
 pub mod calendar;
 pub mod calibrate;
+pub mod card;
 pub mod comparison;
 pub mod doors;
 pub mod error;
