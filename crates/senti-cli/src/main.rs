@@ -4,6 +4,8 @@
 //! JSON and files go out. No number is computed here.
 
 mod arguments;
+mod backtest;
+mod card;
 mod env_file;
 mod every;
 mod failure;
@@ -57,13 +59,14 @@ fn run(typed: &Typed) -> Outcome {
         say::note(&format!("note: {note}"));
     }
     match &typed.task {
-        Task::Train | Task::Predict if settings.switch("show_config") => say::result(
+        Task::Train | Task::Predict | Task::Backtest if settings.switch("show_config") => say::result(
             settings.json(),
             || show_config::json(&settings),
             || show_config::text(&settings),
         ),
         Task::Train => train::run(&settings),
         Task::Predict => predict::run(&settings),
+        Task::Backtest => backtest::run(&settings),
         Task::Inspect(file) => inspect::run(file, &settings),
         Task::Models(shelf) => models::run(shelf, &settings),
         Task::Verify(word) => verify::run(word, settings),

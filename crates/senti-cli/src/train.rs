@@ -169,14 +169,16 @@ fn not_written(error: Error, entry: &Entry, unfinished: &Unfinished) -> Error {
 }
 
 /// The plan of the settings. A range is checked when a setting is read, so only contradictions between them are left.
-fn plan(settings: &Settings) -> Outcome<Plan> {
+pub fn plan(settings: &Settings) -> Outcome<Plan> {
     let names = serde_json::to_value(Draft::default()).unwrap_or_default();
     let names = names
         .as_object()
         .into_iter()
         .flatten()
         .map(|(name, _)| name);
-    let values = names.filter(|name| find(name).is_some()).map(|name| {
+    let verb = settings.verb();
+    let mine = |name: &&String| find(name).is_some_and(|option| option.serves(verb));
+    let values = names.filter(mine).map(|name| {
         let value = settings.get(name).value.as_ref();
         (name.clone(), value.map(crate::options::Value::json))
     });
