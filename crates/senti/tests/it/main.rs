@@ -10,4 +10,5 @@ mod metrics;
 mod models;
 mod prepare;
 mod sets;
+mod statistics;
 mod table;
