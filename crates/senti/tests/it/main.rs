@@ -11,4 +11,5 @@ mod models;
 mod prepare;
 mod rivals;
 mod sets;
+mod statistics;
 mod table;
