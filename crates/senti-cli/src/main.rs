@@ -59,11 +59,13 @@ fn run(typed: &Typed) -> Outcome {
         say::note(&format!("note: {note}"));
     }
     match &typed.task {
-        Task::Train | Task::Predict | Task::Backtest if settings.switch("show_config") => say::result(
-            settings.json(),
-            || show_config::json(&settings),
-            || show_config::text(&settings),
-        ),
+        Task::Train | Task::Predict | Task::Backtest if settings.switch("show_config") => {
+            say::result(
+                settings.json(),
+                || show_config::json(&settings),
+                || show_config::text(&settings),
+            )
+        }
         Task::Train => train::run(&settings),
         Task::Predict => predict::run(&settings),
         Task::Backtest => backtest::run(&settings),

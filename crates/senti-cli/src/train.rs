@@ -170,21 +170,17 @@ fn not_written(error: Error, entry: &Entry, unfinished: &Unfinished) -> Error {
 
 /// The plan of the settings. A range is checked when a setting is read, so only contradictions between them are left.
 pub fn plan(settings: &Settings) -> Outcome<Plan> {
-    let names = serde_json::to_value(Draft::default()).unwrap_or_default();
-    let names = names
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name);
+    let mut draft = serde_json::to_value(Draft::default()).unwrap_or_default();
     let verb = settings.verb();
-    let mine = |name: &&String| find(name).is_some_and(|option| option.serves(verb));
-    let values = names.filter(mine).map(|name| {
-        let value = settings.get(name).value.as_ref();
-        (name.clone(), value.map(crate::options::Value::json))
-    });
-    let draft: Draft =
-        serde_json::from_value(json!(values.collect::<std::collections::BTreeMap<_, _>>()))
-            .map_err(|error| Error::internal("the options do not make a plan").because(error))?;
+    for (name, value) in draft.as_object_mut().into_iter().flatten() {
+        // what this command has no option for keeps its default
+        if find(name).is_some_and(|option| option.serves(verb)) {
+            let said = settings.get(name).value.as_ref();
+            *value = json!(said.map(crate::options::Value::json));
+        }
+    }
+    let draft: Draft = serde_json::from_value(draft)
+        .map_err(|error| Error::internal("the options do not make a plan").because(error))?;
     // Each range was checked with its origin; what is left are choices that contradict each other.
     let hint = "`senti-ai train --show_config` shows where each value came from";
     draft.check().map_err(|error| usage(hinted(error, hint)))

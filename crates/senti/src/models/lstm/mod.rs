@@ -39,7 +39,7 @@ const ROWS: usize = 32;
 const LOCATION_RATE: f32 = 0.03;
 
 /// Share by which the distribution of past moves is drawn towards its own mirror image.
-const SYMMETRY: f64 = 1.0 / 3.0;
+const SYMMETRY: f64 = 0.25;
 
 struct Lstm {
     /// Through the seam: whatever computes.
