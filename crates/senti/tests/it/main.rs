@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod calendar;
+mod card;
 mod doors;
 mod features;
 mod features_table;

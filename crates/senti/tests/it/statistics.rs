@@ -1,4 +1,4 @@
-//! Tests and intervals against scipy, statsmodels and arch (`goldens/statistics.py`), and by hand.
+//! Tests and intervals against scipy, statsmodels and arch (`goldens/significance.py`), and by hand.
 
 use senti::statistics::comparison::{
     Kernel, clark_west, cosine_test, diebold_mariano, giacomini_white, lags,
@@ -11,7 +11,7 @@ use senti::statistics::sharpe::{Moments, minimum_track_record, probabilistic};
 use serde_json::Value;
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("../goldens/statistics.json")).unwrap()
+    serde_json::from_str(include_str!("../goldens/significance.json")).unwrap()
 }
 
 fn numbers(value: &Value) -> Vec<f64> {

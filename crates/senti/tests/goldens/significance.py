@@ -1,4 +1,4 @@
-"""Tests and intervals by statsmodels, scipy and arch. Run: python3 statistics.py > statistics.json
+"""Tests and intervals by statsmodels, scipy and arch. Run: python3 significance.py > significance.json
 
 Losses overlap as those of h-step forecasts do. Diebold-Mariano: the long-run variance is statsmodels' HAC covariance of a mean (uniform or
 Bartlett weights), the correction and p value are from Harvey, Leybourne and Newbold's paper with scipy's Student t. Equal-weighted cosines:
