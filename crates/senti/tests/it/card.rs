@@ -147,6 +147,8 @@ fn simulate(
             },
         ],
         mean_move: 1.0,
+        folds: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
@@ -252,6 +254,8 @@ fn golden_backtest(golden: &Value) -> Backtest {
         levels: list(&golden["levels"]),
         tracks,
         mean_move: golden["mean_move"].as_f64().unwrap(),
+        folds: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
