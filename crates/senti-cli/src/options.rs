@@ -200,7 +200,7 @@ pub const OPTIONS: &[Opt] = &[
 
     Opt { name: "model_type", group: MODEL, env: &["MODEL_TYPE"], default: Some("lstm"), kind: Choice(|| MODELS.iter().filter(|model| model.trains).map(|model| model.name).collect()), purpose: "Model: lstm is the bidirectional LSTM, basic a ridge regression", verbs: ONLY_TRAIN, ..ROW },
     Opt { name: "version", group: MODEL, env: &["SENTI_VERSION"], unset: "the newest", kind: Whole(1, 4_294_967_295), purpose: "Version of the model in the registry", verbs: &[Predict], ..ROW },
-    Opt { name: "units", group: MODEL, env: &["SENTI_UNITS"], default: Some("128,64"), kind: Wholes(1, 4096, 8), purpose: "Units of each bidirectional layer", verbs: TRAINS, ..ROW },
+    Opt { name: "units", group: MODEL, env: &["SENTI_UNITS"], default: Some("32"), kind: Wholes(1, 4096, 8), purpose: "Units of each bidirectional layer (the original's were 128,64)", verbs: TRAINS, ..ROW },
     Opt { name: "dropout", group: MODEL, env: &["SENTI_DROPOUT"], default: Some("0.2"), kind: Number(|x| (0.0..=0.99).contains(&x), "from 0 to 0.99"), purpose: "Share of values dropped behind each layer", verbs: TRAINS, ..ROW },
     Opt { name: "target", group: MODEL, env: &["SENTI_TARGET"], default: Some("log_return"), kind: Choice(|| vec!["log_return", "price"]), purpose: "What is learned: the move from the last close, or the price itself (the original's recipe)", verbs: TRAINS, ..ROW },
     Opt { name: "loss", group: MODEL, env: &["SENTI_LOSS"], default: Some("pinball"), kind: Choice(|| vec!["pinball", "mse", "mae", "huber"]), purpose: "What training minimises; pinball learns 19 quantiles", verbs: TRAINS, ..ROW },
