@@ -8,8 +8,10 @@
 mod backtest;
 mod documents;
 mod figures;
+pub mod html;
 mod recorder;
 mod tables;
+mod verdict;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -30,6 +32,7 @@ pub use figures::{date, number};
 pub use recorder::Recorder;
 pub use tables::predictions_bytes;
 pub(crate) use tables::rate;
+pub use verdict::{Said, Verdict, verdict};
 
 /// What there is to write about.
 #[derive(Clone, Copy)]
@@ -94,6 +97,12 @@ impl Output {
 /// Everything that is written. `train` writes all rows.
 pub const OUTPUTS: &[Output] = &[
     Output {
+        name: "report.html",
+        predict: false,
+        about: "everything on one page, the verdict first: opens from disk, without network",
+        make: Make::File(page),
+    },
+    Output {
         name: "forecast.csv",
         predict: true,
         about: "the forecast: one line a step, with point and 19 quantiles",
@@ -148,6 +157,10 @@ pub const OUTPUTS: &[Output] = &[
         make: Make::Plot(plots::history),
     },
 ];
+
+fn page(results: &Results<'_>) -> Result<Option<Vec<u8>>> {
+    Ok(html::of_training(results).map(|page| html::render(&page).into_bytes()))
+}
 
 /// Writes everything that a training leaves in `dir` and returns the paths, sorted.
 ///
