@@ -62,7 +62,7 @@ pub struct Forest {
     pub depth: usize,
     /// Feature of each split, the root first, then its children from left to right: (trees, 2^depth - 1).
     pub split: Vec<u32>,
-    /// A row goes left where its feature is at most this, infinity where there is no split: (trees, 2^depth - 1).
+    /// A row goes left where its feature is at most this, the largest number where there is no split: (trees, 2^depth - 1).
     pub threshold: Vec<f32>,
     /// Corrections: (trees, 2^depth, Q).
     pub leaf: Vec<f32>,
@@ -101,7 +101,7 @@ impl Forest {
             && self.threshold.len() == self.split.len()
             && self.leaf.len() == self.len() * (self.nodes() + 1) * self.n_levels
             && (self.split.iter()).all(|&feature| (feature as usize) < self.n_features)
-            && self.threshold.iter().all(|threshold| !threshold.is_nan())
+            && self.threshold.iter().all(|threshold| threshold.is_finite())
             && self.leaf.iter().all(|value| value.is_finite())
     }
 
@@ -413,7 +413,7 @@ fn split_rows(
                 .filter(|split| split.chi2 >= needed);
             let (Some(split), Some(histogram)) = (split, histogram) else {
                 forest.split.push(0);
-                forest.threshold.push(f32::INFINITY);
+                forest.threshold.push(f32::MAX);
                 below.push((rows, None));
                 below.push((Vec::new(), None));
                 continue;

@@ -1,5 +1,6 @@
 //! One conformance suite for every model that can be trained.
 
+use senti::artifact::Values;
 use senti::doors::fit;
 use senti::models::MODELS;
 use senti::observe::{Event, Next};
@@ -171,6 +172,20 @@ fn unknown_models_are_named() {
         "`model_type` is `arima`, wanted `lstm` or `basic` or `trees`"
     );
     assert_eq!(plan("basic").model_type, "basic");
+}
+
+#[test]
+fn weights_are_finite_numbers_as_a_file_of_them_wants() {
+    for model in trainable() {
+        let hardly = table(rows(260, 1)); // trees find next to nothing in a random walk
+        for tensor in run(&hardly, small(model)).unwrap().artifact.tensors {
+            let finite = match &tensor.values {
+                Values::F32(values) => values.iter().all(|x| x.is_finite()),
+                Values::F64(values) => values.iter().all(|x| x.is_finite()),
+            };
+            assert!(finite, "{model}: {}", tensor.name);
+        }
+    }
 }
 
 #[test]
