@@ -84,7 +84,6 @@ fn what_fits_stays_below_and_the_rest_is_refused() {
             "60",
         ],
         &["--model_type", "basic", "--input_seq_length", "60"],
-        &["--model_type", "trees"],
     ];
     for shape in shapes {
         let wanted = wanted(&desk, shape);
