@@ -198,7 +198,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "warm", group: WALK, env: &["SENTI_WARM"], kind: Switch, purpose: "Start each training from the weights of the one before; folds then follow one another", verbs: WALKS, ..ROW },
     Opt { name: "tried", group: WALK, env: &["SENTI_TRIED"], default: Some("1"), kind: Whole(1, 1_000_000_000), purpose: "Configurations that were tried on these data before this one; the report card takes account of it", verbs: WALKS, ..ROW },
 
-    Opt { name: "model_type", group: MODEL, env: &["MODEL_TYPE"], default: Some("lstm"), kind: Choice(|| MODELS.iter().filter(|model| model.trains).map(|model| model.name).collect()), purpose: "Model: lstm is the bidirectional LSTM, basic a ridge regression", verbs: &[Train, Predict], ..ROW },
+    Opt { name: "model_type", group: MODEL, env: &["MODEL_TYPE"], default: Some("lstm"), kind: Choice(|| MODELS.iter().filter(|model| model.trains).map(|model| model.name).collect()), purpose: "Model: lstm is the bidirectional LSTM, basic a ridge regression, trees are boosted quantile trees", verbs: &[Train, Predict], ..ROW },
     Opt { name: "version", group: MODEL, env: &["SENTI_VERSION"], unset: "the newest", kind: Whole(1, 4_294_967_295), purpose: "Version of the model in the registry", verbs: &[Predict], ..ROW },
     Opt { name: "units", group: MODEL, env: &["SENTI_UNITS"], default: Some("32"), kind: Wholes(1, 4096, 8), purpose: "Units of each bidirectional layer (the original's were 128,64)", verbs: TRAINS, ..ROW },
     Opt { name: "dropout", group: MODEL, env: &["SENTI_DROPOUT"], default: Some("0.2"), kind: Number(|x| (0.0..=0.99).contains(&x), "from 0 to 0.99"), purpose: "Share of values dropped behind each layer", verbs: TRAINS, ..ROW },

@@ -5,6 +5,7 @@
 
 mod allocation;
 mod bits;
+mod boosting;
 mod cases;
 mod goldens;
 mod gradients;

@@ -19,6 +19,7 @@ mod basic;
 mod lstm;
 mod naive;
 pub mod target;
+mod trees;
 
 /// Windows that a model predicts at once, at most.
 pub const CHUNK: usize = 128;
@@ -59,6 +60,14 @@ pub const MODELS: &[Model] = &[
         memory: basic::memory,
         fit: basic::fit,
         load: basic::load,
+    },
+    Model {
+        name: "trees",
+        help: "gradient-boosted quantile trees on the last row, starting as the distribution of past moves in units of volatility",
+        trains: true,
+        memory: trees::memory,
+        fit: trees::fit,
+        load: trees::load,
     },
     Model {
         name: "naive",
