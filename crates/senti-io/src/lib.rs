@@ -2,8 +2,10 @@
 
 pub mod atomic;
 pub mod checkpoint;
+pub mod folds;
 pub mod plots;
 pub mod registry;
 pub mod report;
+mod sealed;
 pub mod sources;
 pub mod weights;

@@ -162,6 +162,23 @@ impl Calendar {
         step_name(self.step)
     }
 
+    /// Open slots of a week; 0 where a step is longer.
+    pub fn rows_of_a_week(&self) -> usize {
+        if self.open.is_empty() {
+            return usize::try_from(WEEK / self.step).unwrap_or(0);
+        }
+        self.open.iter().map(|run| run.len()).sum()
+    }
+
+    /// Rows of a season: a week of daily rows, a day of shorter ones; 1, no season, of longer ones.
+    pub fn season(&self) -> usize {
+        match self.step {
+            DAY => self.rows_of_a_week(),
+            step if step < DAY => usize::try_from(DAY / step).unwrap_or(1),
+            _ => 1,
+        }
+    }
+
     /// Whether every slot is open, as for a coin.
     pub fn is_continuous(&self) -> bool {
         self.open.is_empty()

@@ -55,7 +55,7 @@ pub struct Outcome {
 }
 
 /// Features beyond the window and their warm-up that a forecast looks at: exponential features have faded by then.
-const FADE: usize = 1_000;
+pub(crate) const FADE: usize = 1_000;
 
 /// Learns a model from a table, evaluates it on windows it never saw and forecasts from the last candle.
 ///

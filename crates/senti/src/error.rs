@@ -102,6 +102,17 @@ impl Error {
         self
     }
 
+    /// The same error as the cause of a sentence that says where it happened; kind and hint stay.
+    #[must_use]
+    pub fn within(mut self, sentence: impl Into<String>) -> Self {
+        let (kind, hint) = (self.0.kind, self.0.hint.take());
+        let outer = Self::new(kind, sentence).because(self);
+        match hint {
+            Some(hint) => outer.hint(hint),
+            None => outer,
+        }
+    }
+
     /// What can be done about it.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -58,6 +58,13 @@ impl Predictions {
         }
     }
 
+    /// Takes the forecasts of more windows, of the same shape.
+    pub fn append(&mut self, mut more: Self) {
+        debug_assert_eq!((self.horizon, self.n_levels), (more.horizon, more.n_levels));
+        self.point.append(&mut more.point);
+        self.quantiles.append(&mut more.quantiles);
+    }
+
     /// Number of windows.
     pub fn len(&self) -> usize {
         self.point.len() / self.horizon.max(1)

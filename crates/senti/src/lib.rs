@@ -41,6 +41,7 @@ pub mod audit;
 pub mod backtest;
 pub mod calendar;
 pub mod calibrate;
+pub mod card;
 pub mod comparison;
 pub mod doors;
 pub mod error;

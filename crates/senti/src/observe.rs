@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Artifact, State};
+use crate::backtest::FoldForecast;
 use crate::forecast::Predictions;
 use crate::table::Time;
 use crate::{Error, ErrorKind};
@@ -86,6 +87,15 @@ pub enum Event<'a> {
         /// Windows in all.
         of: usize,
     },
+    /// A backtest goes on; time left can be told from it.
+    Walking {
+        /// Folds done, with the parts of those in work.
+        done: f64,
+        /// Folds in all, of all models.
+        of: usize,
+    },
+    /// A fold of a backtest is done; kept, it need not be learned again.
+    Fold(&'a FoldForecast),
     /// A batch is done.
     Batch {
         /// 1 is the first.

@@ -303,6 +303,28 @@ pub fn last<'a>(table: &'a Table, matrix: &'a Matrix, steps: usize) -> Option<Wi
     })
 }
 
+/// The window that ends at this row, whatever follows it; none where its rows are not complete or not in one segment.
+pub fn ending_at<'a>(
+    table: &'a Table,
+    matrix: &'a Matrix,
+    steps: usize,
+    row: usize,
+) -> Option<Window<'a>> {
+    let segments = table.segments();
+    let segment = segments.get(segments.partition_point(|segment| segment.end <= row))?;
+    let start = (row + 1).checked_sub(steps)?;
+    let complete = |row: usize| matrix.row(row).iter().all(|value| value.is_finite());
+    (start >= segment.start && (start..=row).all(complete)).then(|| Window {
+        view: View {
+            matrix,
+            close: table.close(),
+            time: table.time(),
+            steps,
+        },
+        origin: row,
+    })
+}
+
 #[cfg(test)]
 #[allow(clippy::single_range_in_vec_init, reason = "a single run is a run")]
 mod tests {

@@ -5,6 +5,7 @@
 //! of an earlier run of the same kind. Names and columns are a
 //! public interface. Nothing is printed here.
 
+mod backtest;
 mod documents;
 mod figures;
 mod recorder;
@@ -23,6 +24,7 @@ use crate::atomic::{Stage, failed};
 use crate::plots::{self, Scene};
 use crate::registry::Entry;
 
+pub use backtest::{BACKTEST_OUTPUTS, Judged, write_backtest};
 pub use documents::{forecast_value, scores_value};
 pub use figures::{date, number};
 pub use recorder::Recorder;

@@ -5,6 +5,16 @@
 
 use crate::table::Time;
 
+mod empirical;
+mod ewma;
+mod har;
+mod least_squares;
+mod past;
+mod sample;
+mod walk;
+
+pub use walk::walk;
+
 /// A closed candle. Prices are finite and positive; open, high and low are NaN where the table has no such column.
 #[derive(Clone, Copy, Debug)]
 pub struct Candle {
@@ -66,4 +76,46 @@ pub struct RivalRow {
 }
 
 /// Every rival.
-pub const RIVALS: &[RivalRow] = &[];
+pub const RIVALS: &[RivalRow] = &[
+    RivalRow {
+        name: "naive",
+        help: "the last close; quantiles of all past h-step log returns",
+        needs_range: false,
+        make: empirical::naive,
+    },
+    RivalRow {
+        name: "naive_365",
+        help: "quantiles of the latest 365 h-step log returns",
+        needs_range: false,
+        make: empirical::naive_365,
+    },
+    RivalRow {
+        name: "naive_730",
+        help: "quantiles of the latest 730 h-step log returns",
+        needs_range: false,
+        make: empirical::naive_730,
+    },
+    RivalRow {
+        name: "ewma",
+        help: "quantiles of past h-step log returns over volatility, times today's: variance = 0.94 of the last + 0.06 r^2 (RiskMetrics 1996), times h",
+        needs_range: false,
+        make: ewma::make,
+    },
+    RivalRow {
+        name: "har_730",
+        help: "mean of `har` and `naive_730`, quantile by quantile",
+        needs_range: true,
+        make: har::har_730,
+    },
+    RivalRow {
+        name: "har",
+        help: "quantiles of past h-step log returns over volatility, times today's: HAR of log Garman-Klass variance on 1, 5, 22 candles (Corsi 2009)",
+        needs_range: true,
+        make: har::har,
+    },
+];
+
+/// The rival of this name.
+pub fn find(name: &str) -> Option<&'static RivalRow> {
+    RIVALS.iter().find(|row| row.name == name)
+}
