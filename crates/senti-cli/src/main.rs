@@ -4,6 +4,7 @@
 //! JSON and files go out. No number is computed here.
 
 mod arguments;
+mod audit;
 mod env_file;
 mod every;
 mod failure;
@@ -57,7 +58,7 @@ fn run(typed: &Typed) -> Outcome {
         say::note(&format!("note: {note}"));
     }
     match &typed.task {
-        Task::Train | Task::Predict if settings.switch("show_config") => say::result(
+        Task::Train | Task::Predict | Task::Audit if settings.switch("show_config") => say::result(
             settings.json(),
             || show_config::json(&settings),
             || show_config::text(&settings),
@@ -67,5 +68,6 @@ fn run(typed: &Typed) -> Outcome {
         Task::Inspect(file) => inspect::run(file, &settings),
         Task::Models(shelf) => models::run(shelf, &settings),
         Task::Verify(word) => verify::run(word, settings),
+        Task::Audit => audit::run(&settings),
     }
 }

@@ -159,7 +159,10 @@ impl Table {
         alter(&mut other.columns);
         let n_rows = other.n_rows();
         assert!(
-            other.columns.iter().all(|column| column.values.len() == n_rows),
+            other
+                .columns
+                .iter()
+                .all(|column| column.values.len() == n_rows),
             "one value a row"
         );
         other

@@ -93,7 +93,11 @@ struct Candle {
 
 /// Turned round: what rose falls, further. A little is added, so that a candle that did not move does.
 fn turned((place, candle): (usize, Candle)) -> Candle {
-    let nudge = if place.is_multiple_of(2) { 0.01 } else { -0.008 };
+    let nudge = if place.is_multiple_of(2) {
+        0.01
+    } else {
+        -0.008
+    };
     let (high, low) = (
         (-candle.low * 1.3 + 0.002).min(0.7),
         (-candle.high * 1.3 - 0.002).max(-0.7),
@@ -161,7 +165,10 @@ fn recast(
 
 /// Rewrites the other columns from `row` on.
 fn other(columns: &mut [Column], row: usize, change: impl Fn(f64) -> f64) {
-    for column in columns.iter_mut().filter(|column| column.role == Role::Series) {
+    for column in columns
+        .iter_mut()
+        .filter(|column| column.role == Role::Series)
+    {
         let n_rows = column.values.len();
         for value in &mut column.values[row.min(n_rows)..] {
             *value = change(*value);
@@ -183,7 +190,11 @@ mod tests {
             ("low", Role::Low, close.iter().map(|x| x / 1.02).collect()),
             ("close", Role::Close, close),
             ("volume", Role::Volume, (0..40).map(f64::from).collect()),
-            ("mood", Role::Series, (0..40).map(|row| wave(row, 1.0)).collect()),
+            (
+                "mood",
+                Role::Series,
+                (0..40).map(|row| wave(row, 1.0)).collect(),
+            ),
         ];
         let rows = Rows {
             time: (0..40).map(|day| day * 86_400_000).collect(),

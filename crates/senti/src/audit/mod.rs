@@ -134,14 +134,11 @@ pub fn audit(
     let window = plan.input_seq_length + plan.forecast_horizon;
     let cut = table.since(table.n_rows().saturating_sub(ROWS.max(12 * window)));
     let of = CHECKS.len() + PLANTED.len();
-    let mut go_on = |what: &'static str, done: usize| match observe(Event::Working {
-        what,
-        done,
-        of,
-    }) {
-        Next::Continue => Ok(()),
-        Next::Stop => Err(interrupted("auditing")),
-    };
+    let mut go_on =
+        |what: &'static str, done: usize| match observe(Event::Working { what, done, of }) {
+            Next::Continue => Ok(()),
+            Next::Stop => Err(interrupted("auditing")),
+        };
     go_on("preparing", 0)?;
     let setting = setting(&cut, plan, machine)?;
     let clean = Clean(setting.clone());
@@ -159,8 +156,7 @@ pub fn audit(
     }
     let time = |row: usize| subject.date(row);
     Ok(Audit {
-        clean: checks.iter().all(|check| check.passed)
-            && planted.iter().all(|plant| plant.caught),
+        clean: checks.iter().all(|check| check.passed) && planted.iter().all(|plant| plant.caught),
         rows: table.n_rows(),
         rows_audited: cut.n_rows(),
         first: time(0),

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::artifact::{Artifact, FORMAT, StateManifest, Tensor};
+use crate::backtest::{Backtest, Walk, backtest};
 use crate::calibrate::Calibration;
 use crate::doors::{self, Machine, Provenance};
 use crate::evaluation::Evaluation;
@@ -17,11 +18,11 @@ use crate::matrix::Matrix;
 use crate::metrics::Evaluator;
 use crate::models::{self, CHUNK};
 use crate::observe::{EpochRecord, Event, Next};
-use crate::plan::{Draft, LEVELS, Plan};
+use crate::plan::{Draft, LEVELS, Plan, Target};
 use crate::prepare::Preparation;
 use crate::split::Held;
 use crate::table::{Table, Time};
-use crate::trained::{self, Ground, Lesson};
+use crate::trained::{self, Ground, Lesson, Trained};
 use crate::windows::{self, Origins, Window, Windows};
 use crate::{Error, Result};
 
@@ -63,10 +64,11 @@ impl Setting {
         })
     }
 
-    /// The plan of a ridge regression, which learns more in a moment than a network does.
+    /// The plan of a ridge regression on returns, which learns more in a moment than a network does.
     pub fn ridge(&self, features: usize) -> Result<Plan> {
         let draft = Draft {
             model_type: "basic".into(),
+            target: Target::LogReturn,
             input_seq_length: (INPUTS / features.max(1)).clamp(1, self.plan.input_seq_length),
             ..self.small.draft()
         };
@@ -246,6 +248,21 @@ pub trait Pipeline: Sync {
         Ok(prepared(window, &manifest.preparation))
     }
 
+    /// Walks forward: everything is learned anew in each fold.
+    fn walk(&self, table: &Table, walk: &Walk) -> Result<Backtest> {
+        let setting = self.setting();
+        let mut observe = |_: Event<'_>| Next::Continue;
+        let machine = single(setting.machine);
+        backtest(
+            table,
+            &setting.small,
+            walk,
+            machine,
+            Vec::new(),
+            &mut observe,
+        )
+    }
+
     /// Scores of model and naive on the test part.
     fn scores(&self, run: &Run, _table: &Table) -> Evaluation {
         run.artifact.manifest.evaluation.clone()
@@ -313,13 +330,13 @@ pub(super) fn prepared(window: Window<'_>, preparation: &Preparation) -> Vec<f32
     inputs
 }
 
-/// Trains on the parts of a ground and forecasts its test part.
-pub(super) fn teach(
+/// Trains on the parts of a ground.
+pub(super) fn learn(
     ground: &Ground,
     table: &Table,
     plan: &Plan,
     setting: &Setting,
-) -> Result<Taught> {
+) -> Result<Trained> {
     let machine = single(setting.machine);
     let state = StateManifest {
         format: FORMAT,
@@ -340,7 +357,17 @@ pub(super) fn teach(
         warm: None,
         state: &state,
     };
-    let mut learned = trained::train(&lesson, &mut |_| Next::Continue)?;
+    trained::train(&lesson, &mut |_| Next::Continue)
+}
+
+/// Trains on the parts of a ground and forecasts its test part.
+pub(super) fn teach(
+    ground: &Ground,
+    table: &Table,
+    plan: &Plan,
+    setting: &Setting,
+) -> Result<Taught> {
+    let mut learned = learn(ground, table, plan, setting)?;
     let windows = ground.windows(table, plan).part(ground.parts.test.clone());
     let test: Vec<Window<'_>> = windows.iter().map(|labelled| labelled.window()).collect();
     let mut predictions = Predictions::new(0, plan.forecast_horizon, LEVELS.len());

@@ -6,19 +6,24 @@
 use std::borrow::Cow;
 
 use super::checks::CHECKS;
-use super::pipeline::{Clean, Label, Pipeline, Run, Setting, Taught, prepared, teach, window};
+use super::pipeline::{
+    Clean, Label, Pipeline, Run, Setting, Taught, learn, prepared, teach, window,
+};
 use super::subject::Subject;
 use super::{Check, Plant};
+use crate::backtest::{Backtest, Walk};
 use crate::evaluation::Evaluation;
 use crate::features::FeatureSet;
-use crate::forecast::Forecast;
+use crate::forecast::{Forecast, Predictions};
 use crate::matrix::Matrix;
-use crate::plan::Plan;
+use crate::observe::Next;
+use crate::plan::{LEVELS, Plan};
 use crate::prepare::Preparation;
 use crate::quantiles;
+use crate::split::Held;
 use crate::table::{Column, Role, Table};
 use crate::trained::Ground;
-use crate::windows::{Origins, Windows};
+use crate::windows::Windows;
 use crate::{Result, doors};
 
 /// A row of [`PLANTED`].
@@ -83,7 +88,7 @@ pub const PLANTED: &[PlantedRow] = planted! {
     "centred_window" CentredWindow &["features"], "a moving average reaches three rows ahead";
     "same_day_feature" SameDayFeature &["features"], "a feature is of the day that is forecast";
     "label_in_inputs" LabelInInputs &["features"], "a feature is the move to the last step ahead";
-    "next_move_in_inputs" NextMoveInInputs &["shuffled"], "a feature is the next move, and is looked for by its skill alone";
+    "next_move_in_inputs" NextMoveInInputs &["shuffled", "features"], "a feature is the next move; its skill on shuffled moves gives it away, where windows are enough";
     "window_over_labels" WindowOverLabels &["inputs"], "the window ends where the labels do";
     "close_left_out" CloseLeftOut &["inputs"], "the last known close is no input";
     "scaler_refitted" ScalerRefitted &["prediction"], "scales are learned again on the rows of a prediction";
@@ -93,7 +98,8 @@ pub const PLANTED: &[PlantedRow] = planted! {
     "naive_in_other_units" NaiveInOtherUnits &["scores"], "naive is scored in scaled units, the model in prices";
     "naive_held" NaiveHeld &["scores"], "naive is the last close of training throughout";
     "no_gap" NoGap &["parts"], "a part begins where the one before ends";
-    "learned_from_test" LearnedFromTest &["learning"], "intervals are calibrated on the test part";
+    "learned_from_test" LearnedFromTest &["learning"], "the model learns from the test part, too";
+    "learned_once" LearnedOnce &["backtest"], "a walk forward learns once, from all rows";
     "column_a_day_early" ColumnEarly &["publication"], "a column stands in the row before the one it is known in";
 };
 
@@ -247,19 +253,22 @@ pipeline!(ScalerRefitted {
     }
 });
 
-/// The rows without the last horizon.
-fn without_horizon(setting: &Setting, table: &Table) -> Table {
-    table.until(table.n_rows() - setting.plan.forecast_horizon)
+/// Without the last rows. Close behind a long gap nothing can be forecast from there, and one row must do.
+fn without(table: &Table, rows: usize) -> Table {
+    table.until(table.n_rows().saturating_sub(rows))
 }
 
 pipeline!(HorizonLate {
     fn inputs_ahead(&self, run: &Run, table: &Table) -> Result<Vec<f32>> {
-        Clean(self.0.clone()).inputs_ahead(run, &without_horizon(&self.0, table))
+        let clean = Clean(self.0.clone());
+        let found = clean.inputs_ahead(run, &without(table, self.0.plan.forecast_horizon));
+        found.or_else(|_| clean.inputs_ahead(run, &without(table, 1)))
     }
 
     fn forecast(&self, run: &Run, table: &Table) -> Result<Forecast> {
         let clean = Clean(self.0.clone());
-        let mut forecast = clean.forecast(run, &without_horizon(&self.0, table))?;
+        let late = clean.forecast(run, &without(table, self.0.plan.forecast_horizon));
+        let mut forecast = late.or_else(|_| clean.forecast(run, &without(table, 1)))?;
         let last = table.n_rows() - 1;
         let origin = table.time()[last];
         for row in &mut forecast.rows {
@@ -299,7 +308,10 @@ pipeline!(FirstStepRight {
 });
 
 /// Sets the mean absolute error of naive, overall and at step 1.
-fn with_naive(mut evaluation: Evaluation, change: impl Fn(Option<usize>, f64) -> f64) -> Evaluation {
+fn with_naive(
+    mut evaluation: Evaluation,
+    change: impl Fn(Option<usize>, f64) -> f64,
+) -> Evaluation {
     let naive = &mut evaluation.naive;
     let first = naive.steps.first_mut().map(|step| (Some(0), step));
     for (step, scores) in first.into_iter().chain([(None, &mut naive.overall)]) {
@@ -350,10 +362,27 @@ pipeline!(NoGap {
 pipeline!(LearnedFromTest {
     fn teach(&self, table: &Table, plan: &Plan) -> Result<Taught> {
         let mut ground = Clean(self.0.clone()).ground(table, plan)?;
-        let runs = [&ground.parts.calibration, &ground.parts.test];
-        let runs = runs.into_iter().flat_map(|part| part.runs().to_vec());
-        ground.parts.calibration = Origins::new(runs);
+        ground.parts.train = ground.windows(table, plan).origins().clone();
         teach(&ground, table, plan, &self.0)
+    }
+});
+
+pipeline!(LearnedOnce {
+    fn walk(&self, table: &Table, walk: &Walk) -> Result<Backtest> {
+        let plan = &self.0.small;
+        let mut walked = Clean(self.0.clone()).walk(table, walk)?;
+        let ground = Ground::prepare(table, plan, Held::Nothing, &mut |_| Next::Continue)?;
+        let mut learned = learn(&ground, table, plan, &self.0)?;
+        let mut predictions = Predictions::new(0, plan.forecast_horizon, LEVELS.len());
+        for &row in &walked.truth.rows {
+            let mut one = Predictions::new(1, plan.forecast_horizon, LEVELS.len());
+            learned.predict(&[window(plan, table, &ground.matrix, row)?], &mut one)?;
+            predictions.append(one);
+        }
+        if let Some(track) = walked.tracks.first_mut() {
+            track.predictions = predictions;
+        }
+        Ok(walked)
     }
 });
 

@@ -67,7 +67,12 @@ impl<'a> Subject<'a> {
         anywhere.retain(|&origin| window(&manifest.plan, &table, &matrix, origin).is_ok());
         let tested = spread(run.tested.len(), options.origins, stream.part(3))
             .into_iter()
-            .filter_map(|position| table.time().binary_search(&run.tested[position].origin).ok())
+            .filter_map(|position| {
+                table
+                    .time()
+                    .binary_search(&run.tested[position].origin)
+                    .ok()
+            })
             .collect();
         Ok(Self {
             pipeline,
@@ -233,7 +238,9 @@ impl<'a> Subject<'a> {
     /// Name of a feature.
     pub fn feature(&self, column: usize) -> String {
         let names = self.ground.features.names();
-        names.get(column).map_or(String::new(), |name| (*name).into())
+        names
+            .get(column)
+            .map_or(String::new(), |name| (*name).into())
     }
 }
 

@@ -62,7 +62,10 @@ fn debug_shuffled() {
             let p = row.pipeline(&setting);
             let checks = examine(&*p, &table, &FEW).unwrap();
             for c in checks.iter().filter(|c| !c.passed || c.name == "shuffled") {
-                println!("{} {} {} {} {:?}", row.name, c.name, c.passed, c.detail, c.evidence);
+                println!(
+                    "{} {} {} {} {:?}",
+                    row.name, c.name, c.passed, c.detail, c.evidence
+                );
             }
         }
     }
