@@ -60,6 +60,7 @@ pub mod rivals;
 pub mod split;
 pub mod table;
 pub mod trained;
+pub mod volatility;
 pub mod windows;
 
 pub use doors::{Machine, Outcome, Provenance};

@@ -233,6 +233,20 @@ pub fn train(lesson: &Lesson<'_>, observe: &mut Observer<'_>) -> Result<Trained>
         done,
         of: held.len(),
     };
+    let known = all.part(
+        all.origins()
+            .within(0..parts.calibration.last().map_or(0, |row| row + 1)),
+    );
+    if fitted.settle(&held, &known, &preparation)? {
+        return Ok(Trained {
+            fitted,
+            preparation,
+            calibration: Calibration::none(plan.forecast_horizon, LEVELS.len()),
+            history,
+            best_epoch,
+            untrained_loss,
+        });
+    }
     let mut locator = Locator::new(plan.forecast_horizon);
     evaluation::walk(&held, fitted.as_mut(), &preparation, &mut |case| {
         locator.add(case.last_close, case.predictions, case.actual);

@@ -6,17 +6,63 @@
 
 use std::ops::Range;
 
+use crate::calendar::Calendar;
+use crate::features::Inputs;
 use crate::matrix::Matrix;
-use crate::table::{Table, Time};
+use crate::table::{Role, Table, Time};
 
 /// What windows look at: features and closes of one table, and the shape of a window.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     matrix: &'a Matrix,
-    close: &'a [f64],
-    time: &'a [Time],
+    candles: Inputs<'a>,
+    segments: &'a [Range<usize>],
+    calendar: &'a Calendar,
     /// Past rows of a window (T).
     steps: usize,
+}
+
+impl<'a> View<'a> {
+    fn new(table: &'a Table, matrix: &'a Matrix, steps: usize) -> Self {
+        let prices = |role| {
+            table
+                .role(role)
+                .map_or(&[][..], |column| &column.values[..])
+        };
+        Self {
+            matrix,
+            candles: Inputs {
+                time: table.time(),
+                open: prices(Role::Open),
+                high: prices(Role::High),
+                low: prices(Role::Low),
+                close: table.close(),
+                volume: prices(Role::Volume),
+            },
+            segments: table.segments(),
+            calendar: table.calendar(),
+            steps,
+        }
+    }
+}
+
+/// These rows of candles.
+fn cut<'a>(candles: &Inputs<'a>, rows: Range<usize>) -> Inputs<'a> {
+    let part = |values: &'a [f64]| {
+        if values.is_empty() {
+            values
+        } else {
+            &values[rows.clone()]
+        }
+    };
+    Inputs {
+        time: &candles.time[rows.clone()],
+        open: part(candles.open),
+        high: part(candles.high),
+        low: part(candles.low),
+        close: part(candles.close),
+        volume: part(candles.volume),
+    }
 }
 
 /// The past of one origin. The origin is the last row that may be seen.
@@ -35,17 +81,31 @@ impl<'a> Window<'a> {
 
     /// Closes up to and including the origin.
     pub fn history(&self) -> &'a [f64] {
-        &self.view.close[..=self.origin]
+        &self.view.candles.close[..=self.origin]
+    }
+
+    /// The last candles up to and including the origin, at most `rows` of them and none from before a long gap.
+    pub fn recent(&self, rows: usize) -> Inputs<'a> {
+        let segments = self.view.segments;
+        let place = segments.partition_point(|segment| segment.end <= self.origin);
+        let start = segments.get(place).map_or(0, |segment| segment.start);
+        let end = self.origin + 1;
+        cut(&self.view.candles, start.max(end.saturating_sub(rows))..end)
+    }
+
+    /// The calendar of the candles: tells the times ahead.
+    pub fn calendar(&self) -> &'a Calendar {
+        self.view.calendar
     }
 
     /// The last known close.
     pub fn last_close(&self) -> f64 {
-        self.view.close[self.origin]
+        self.view.candles.close[self.origin]
     }
 
     /// Opening time of the last known candle.
     pub fn time(&self) -> Time {
-        self.view.time[self.origin]
+        self.view.candles.time[self.origin]
     }
 
     /// Row of the origin.
@@ -69,12 +129,12 @@ impl<'a> Labelled<'a> {
 
     /// Closes that came true: (H).
     pub fn future(&self) -> &'a [f64] {
-        &self.window.view.close[self.window.origin + 1..][..self.horizon]
+        &self.window.view.candles.close[self.window.origin + 1..][..self.horizon]
     }
 
     /// Opening times of those candles: (H).
     pub fn future_times(&self) -> &'a [Time] {
-        &self.window.view.time[self.window.origin + 1..][..self.horizon]
+        &self.window.view.candles.time[self.window.origin + 1..][..self.horizon]
     }
 }
 
@@ -216,12 +276,7 @@ impl<'a> Windows<'a> {
             (first < end).then_some(first..end)
         }));
         Self {
-            view: View {
-                matrix,
-                close: table.close(),
-                time: table.time(),
-                steps,
-            },
+            view: View::new(table, matrix, steps),
             horizon,
             origins,
         }
@@ -239,6 +294,17 @@ impl<'a> Windows<'a> {
     /// Their origins.
     pub fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// Candles up to and including the last label: all that is known where these windows are.
+    pub fn candles(&self) -> Inputs<'a> {
+        let end = self.origins.last().map_or(0, |row| row + 1 + self.horizon);
+        cut(&self.view.candles, 0..end)
+    }
+
+    /// Their calendar.
+    pub fn calendar(&self) -> &'a Calendar {
+        self.view.calendar
     }
 
     /// How many.
@@ -293,12 +359,7 @@ pub fn last<'a>(table: &'a Table, matrix: &'a Matrix, steps: usize) -> Option<Wi
     let end = table.n_rows();
     let run = complete_runs(table, matrix).pop()?;
     (run.end == end && run.len() >= steps).then(|| Window {
-        view: View {
-            matrix,
-            close: table.close(),
-            time: table.time(),
-            steps,
-        },
+        view: View::new(table, matrix, steps),
         origin: end - 1,
     })
 }
@@ -315,12 +376,7 @@ pub fn ending_at<'a>(
     let start = (row + 1).checked_sub(steps)?;
     let complete = |row: usize| matrix.row(row).iter().all(|value| value.is_finite());
     (start >= segment.start && (start..=row).all(complete)).then(|| Window {
-        view: View {
-            matrix,
-            close: table.close(),
-            time: table.time(),
-            steps,
-        },
+        view: View::new(table, matrix, steps),
         origin: row,
     })
 }

@@ -86,14 +86,16 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
     let width = job.train.steps() * job.train.n_features();
     let mut gram = Gram::with_simd(width, horizon, job.machine.simd);
     let (mut narrow, mut row, mut encoded) = (Vec::new(), Vec::new(), vec![0.0; horizon]);
+    let mut units = vec![0.0; horizon];
     for (done, labelled) in job.train.iter().enumerate() {
         if done.is_multiple_of(CHUNK) {
             go_on(job, done, observe)?;
         }
         let window = labelled.window();
         flatten(window, job.preparation, &mut narrow, &mut row);
+        target.units(&window, &mut units);
         for (step, (encoded, &close)) in encoded.iter_mut().zip(labelled.future()).enumerate() {
-            *encoded = target.encode(step, window.last_close(), close);
+            *encoded = target.encode(step, units[step], window.last_close(), close);
         }
         gram.add_row(&row, &encoded);
     }
@@ -109,11 +111,12 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
         let mut squares = 0.0;
         for position in thinned(&job.valid) {
             let labelled = job.valid.get(position);
-            let last_close = labelled.window().last_close();
-            candidate.encode(labelled.window(), job.preparation);
+            let window = labelled.window();
+            candidate.encode(window, job.preparation);
+            target.units(&window, &mut units);
             for (step, &close) in labelled.future().iter().enumerate() {
-                squares +=
-                    (target.encode(step, last_close, close) - candidate.encoded[step]).powi(2);
+                let encoded = target.encode(step, units[step], window.last_close(), close);
+                squares += (encoded - candidate.encoded[step]).powi(2);
             }
         }
         if squares.is_finite() && best.as_ref().is_none_or(|(least, _)| squares < *least) {
@@ -128,11 +131,12 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
     let mut residuals = vec![Vec::new(); horizon];
     for position in thinned(&job.valid) {
         let labelled = job.valid.get(position);
-        fitted.encode(labelled.window(), job.preparation);
+        let window = labelled.window();
+        fitted.encode(window, job.preparation);
+        target.units(&window, &mut units);
         for (step, &close) in labelled.future().iter().enumerate() {
-            residuals[step].push(
-                target.encode(step, labelled.window().last_close(), close) - fitted.encoded[step],
-            );
+            let encoded = target.encode(step, units[step], window.last_close(), close);
+            residuals[step].push(encoded - fitted.encoded[step]);
         }
     }
     fitted.residuals = spread(residuals, &LEVELS);
@@ -213,17 +217,19 @@ impl Fitted for Basic {
         out: &mut Predictions,
     ) -> Result<()> {
         let levels = out.n_levels;
+        let mut units = vec![0.0; out.horizon];
         for (n, &window) in windows.iter().enumerate() {
             let last_close = window.last_close();
             self.encode(window, preparation);
+            self.target.units(&window, &mut units);
             for step in 0..out.horizon {
                 let cell = n * out.horizon + step;
-                let point = self.encoded[step];
-                out.point[cell] = self.target.decode(step, last_close, point);
+                let (point, unit) = (self.encoded[step], units[step]);
+                out.point[cell] = self.target.decode(step, unit, last_close, point);
                 for level in 0..levels {
                     let residual = self.residuals[step * levels + level];
                     out.quantiles[cell * levels + level] =
-                        self.target.decode(step, last_close, point + residual);
+                        self.target.decode(step, unit, last_close, point + residual);
                 }
             }
         }

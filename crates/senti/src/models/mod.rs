@@ -135,6 +135,18 @@ pub trait Fitted {
         out: &mut Predictions,
     ) -> Result<()>;
 
+    /// After training: learns what only `held` windows, which it did not learn from, can tell, and then whatever should be learned
+    /// from every `known` move. `true` where its quantiles need no other calibration.
+    fn settle(
+        &mut self,
+        held: &Windows<'_>,
+        known: &Windows<'_>,
+        preparation: &Preparation,
+    ) -> Result<bool> {
+        let _ = (held, known, preparation);
+        Ok(false)
+    }
+
     /// What it keeps beside its tensors.
     fn record(&self) -> Value;
 

@@ -1,10 +1,12 @@
 //! The bidirectional LSTM: gathers batches from windows, drives the engine epoch by epoch, and turns its answers into prices.
 //!
 //! The head gives every quantile of every step and cannot cross. Its output layer starts with zero weights and the bias of the
-//! empirical distribution of past moves, so the untrained network already is that distribution; it counts as epoch 0 of early
-//! stopping, and training can only earn skill over it.
+//! empirical distribution of past moves in units of what volatility lets expect, so the untrained network already is that distribution;
+//! it counts as epoch 0 of early stopping, and training can only earn skill over it. How much of what was earned is believed is then
+//! learned on the calibration part ([`earned`]), and the distribution that it starts from is learned again from every known move.
 
 mod course;
+mod earned;
 pub(super) mod memory;
 
 use senti_engine::random::{Purpose, Stream};
@@ -16,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::course::Course;
-use super::target::{SAMPLE, Target, empirical, sample, spread};
+use self::earned::Base;
+use super::target::{SAMPLE, Target, empirical, spread, symmetrise};
 use super::{Fitted, Job, Learned, read_record};
 use crate::artifact::{Manifest, Tensor, Values};
 use crate::doors::Machine;
@@ -35,6 +38,9 @@ const ROWS: usize = 32;
 /// and the NASDAQ before 2023-07, one seed each; a backtest has yet to judge it.
 const LOCATION_RATE: f32 = 0.03;
 
+/// Share by which the distribution of past moves is drawn towards its own mirror image.
+const SYMMETRY: f64 = 1.0 / 3.0;
+
 struct Lstm {
     /// Through the seam: whatever computes.
     network: Box<dyn Engine>,
@@ -42,9 +48,14 @@ struct Lstm {
     target: Target,
     /// Quantiles of the encoded validation residuals (H, Q), for the point losses; empty for pinball.
     residuals: Vec<f64>,
+    /// What forecasts start from, for quantiles of returns.
+    base: Option<Base>,
     batch: Batch,
+    units: Vec<f64>,
+    lately: Vec<f64>,
     raw: Vec<f32>,
-    encoded: Vec<f32>,
+    narrow: Vec<f32>,
+    encoded: Vec<f64>,
 }
 
 /// What the artifact keeps beside the weights.
@@ -53,6 +64,7 @@ struct Record {
     target: Target,
     features: usize,
     residuals: Vec<f64>,
+    base: Option<Base>,
 }
 
 impl Lstm {
@@ -100,8 +112,12 @@ impl Lstm {
             loss,
             target,
             residuals: Vec::new(),
+            base: None,
+            units: vec![0.0; horizon],
+            lately: vec![1.0; horizon],
             batch: Batch::new(max_batch, plan.input_seq_length, features, horizon),
             raw: vec![0.0; max_batch * outputs],
+            narrow: vec![0.0; max_batch * outputs],
             encoded: vec![0.0; max_batch * outputs],
         })
     }
@@ -111,17 +127,30 @@ impl Lstm {
     fn start(&mut self, plan: &Plan, train: &Windows<'_>) {
         match (&self.loss, plan.target) {
             (senti_engine::Loss::Pinball(head), _) => {
-                let target = &self.target;
-                let values = sample(train, |step, last_close, close| {
-                    target.encode(step, last_close, close)
-                });
-                self.network
-                    .set_output_layer(&head.raw_for(&empirical(values, &LEVELS)));
+                let mut start = empirical(self.target.encoded(train), &LEVELS);
+                if plan.target == plan::Target::LogReturn {
+                    symmetrise(&mut start, LEVELS.len(), SYMMETRY);
+                    self.base = Some(Base::new(start.clone()));
+                }
+                self.network.set_output_layer(&head.raw_for(&start));
             }
             (_, plan::Target::LogReturn) => {
                 self.network.set_output_layer(&vec![0.0; train.horizon()])
             }
             (_, plan::Target::Price) => {}
+        }
+    }
+
+    /// Takes weights of an earlier training, where they are of these shapes; the output layer starts anew with what it should be.
+    fn warm(&mut self, weights: Option<&[Tensor]>) {
+        let narrowed: Option<Vec<_>> = weights
+            .unwrap_or_default()
+            .iter()
+            .map(|tensor| narrow(tensor).ok())
+            .collect();
+        // other shapes are another network: its weights say nothing here
+        if let Some(weights) = narrowed.filter(|weights| !weights.is_empty()) {
+            let _ = self.network.set_weights(&weights);
         }
     }
 
@@ -150,15 +179,27 @@ impl Lstm {
             preparation,
         );
         for (row, labelled) in windows.enumerate() {
-            let last_close = labelled.window().last_close();
-            for (step, (slot, &close)) in self
-                .batch
-                .target_mut(row)
-                .iter_mut()
-                .zip(labelled.future())
-                .enumerate()
-            {
-                *slot = self.target.encode(step, last_close, close) as f32;
+            let window = labelled.window();
+            self.target.units(&window, &mut self.units);
+            let (last_close, slots) = (window.last_close(), self.batch.target_mut(row));
+            for (step, (slot, &close)) in slots.iter_mut().zip(labelled.future()).enumerate() {
+                *slot = self
+                    .target
+                    .encode(step, self.units[step], last_close, close)
+                    as f32;
+            }
+        }
+    }
+
+    /// What the network says of the gathered windows: `raw`, and for pinball the quantiles in `encoded`: (n, H, Q).
+    fn quantiles(&mut self, windows: usize) {
+        let n = windows * self.network.architecture().outputs;
+        let raw = &mut self.raw[..n];
+        self.network.predict(&self.batch, raw);
+        if let senti_engine::Loss::Pinball(head) = &self.loss {
+            head.quantiles(raw, &mut self.narrow[..n]);
+            for (wide, narrow) in self.encoded.iter_mut().zip(&self.narrow[..n]) {
+                *wide = f64::from(*narrow);
             }
         }
     }
@@ -211,6 +252,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
         Some(state) => Course::resume(state, model.network.as_mut())?,
         None => {
             model.start(plan, &job.train);
+            model.warm(job.warm);
             let untrained_loss = finite(model.evaluate(&job.valid, job.preparation), 0)?;
             Course::new(plan, untrained_loss, model.network.as_ref())
         }
@@ -370,6 +412,18 @@ pub(super) fn load(
     );
     let mut model = loaded.map_err(unfit)?;
     model.residuals = record.residuals;
+    let based = plan.loss == Loss::Pinball && plan.target == plan::Target::LogReturn;
+    if record.base.is_some() != based
+        || record
+            .base
+            .as_ref()
+            .is_some_and(|base| !base.fits(plan.forecast_horizon, LEVELS.len()))
+    {
+        return Err(Error::data(
+            "the artifact's lstm has no distribution to start from that fits its plan",
+        ));
+    }
+    model.base = record.base;
     Ok(Box::new(model))
 }
 
@@ -384,23 +438,31 @@ impl Fitted for Lstm {
         let outputs = self.network.architecture().outputs;
         for (chunk, windows) in windows.chunks(ROWS).enumerate() {
             self.gather(windows.iter().copied(), preparation);
-            let raw = &mut self.raw[..windows.len() * outputs];
-            self.network.predict(&self.batch, raw);
-            if let senti_engine::Loss::Pinball(head) = &self.loss {
-                head.quantiles(raw, &mut self.encoded[..windows.len() * outputs]);
-            }
+            self.quantiles(windows.len());
+            let raw = &self.raw[..windows.len() * outputs];
             for (row, window) in windows.iter().enumerate() {
                 let last_close = window.last_close();
+                self.target.units(window, &mut self.units);
+                if let Some(base) = &self.base {
+                    let encoded = &mut self.encoded[row * horizon * levels..][..horizon * levels];
+                    base.blend(encoded);
+                    if let (true, Some(volatility)) = (base.settled, self.target.volatility()) {
+                        volatility.lately(window, &mut self.lately);
+                        let factors = self.units.iter_mut().zip(&self.lately);
+                        factors.for_each(|(unit, factor)| *unit *= factor);
+                    }
+                }
                 for step in 0..horizon {
                     let cell = (chunk * ROWS + row) * horizon + step;
+                    let unit = self.units[step];
                     let prices = &mut out.quantiles[cell * levels..][..levels];
-                    let decode = |encoded: f64| self.target.decode(step, last_close, encoded);
+                    let decode = |encoded: f64| self.target.decode(step, unit, last_close, encoded);
                     if self.residuals.is_empty() {
                         let encoded = &self.encoded[(row * horizon + step) * levels..][..levels];
                         prices
                             .iter_mut()
                             .zip(encoded)
-                            .for_each(|(price, &encoded)| *price = decode(f64::from(encoded)));
+                            .for_each(|(price, &encoded)| *price = decode(encoded));
                         out.point[cell] = prices[levels / 2];
                     } else {
                         let point = f64::from(raw[row * horizon + step]);
@@ -423,12 +485,32 @@ impl Fitted for Lstm {
         )
     }
 
+    fn settle(
+        &mut self,
+        held: &Windows<'_>,
+        known: &Windows<'_>,
+        preparation: &Preparation,
+    ) -> Result<bool> {
+        let Some(mut base) = self.base.take() else {
+            return Ok(false);
+        };
+        base.shares = self.earned(&base, held, preparation);
+        let kind = plan::Target::LogReturn;
+        self.target = Target::learn(kind, known);
+        let mut now = empirical(self.target.encoded(known), &LEVELS);
+        symmetrise(&mut now, LEVELS.len(), SYMMETRY);
+        (base.now, base.settled) = (now, true);
+        self.base = Some(base);
+        Ok(true)
+    }
+
     fn record(&self) -> Value {
         let features = self.network.architecture().features;
         let record = Record {
             target: self.target.clone(),
             features,
             residuals: self.residuals.clone(),
+            base: self.base.clone(),
         };
         serde_json::to_value(record).unwrap_or(Value::Null)
     }
