@@ -5,12 +5,20 @@
 
 use crate::table::Time;
 
+mod autoregression;
 mod empirical;
+mod estimation;
 mod ewma;
+mod garch;
+#[cfg(test)]
+mod golden;
 mod har;
 mod least_squares;
 mod past;
+mod residuals;
 mod sample;
+mod simple;
+mod smoothing;
 mod walk;
 
 pub use walk::walk;
@@ -112,6 +120,48 @@ pub const RIVALS: &[RivalRow] = &[
         help: "quantiles of past h-step log returns over volatility, times today's: HAR of log Garman-Klass variance on 1, 5, 22 candles (Corsi 2009)",
         needs_range: true,
         make: har::har,
+    },
+    RivalRow {
+        name: "garch",
+        help: "quantiles of past h-step log returns over volatility, times today's: GARCH(1,1) with t errors (Bollerslev 1987), re-estimated every 91 candles",
+        needs_range: false,
+        make: garch::garch,
+    },
+    RivalRow {
+        name: "drift",
+        help: "last close times exp(h times the mean log return so far); quantiles of its past errors",
+        needs_range: false,
+        make: simple::drift,
+    },
+    RivalRow {
+        name: "seasonal_naive",
+        help: "close of the same place in the last season (a week of days, a day of shorter candles); quantiles of its past errors",
+        needs_range: false,
+        make: simple::seasonal_naive,
+    },
+    RivalRow {
+        name: "moving_average",
+        help: "mean of the latest 7 closes; quantiles of its past errors",
+        needs_range: false,
+        make: simple::moving_average,
+    },
+    RivalRow {
+        name: "ets",
+        help: "exponential smoothing of the log price, without, with linear or damped trend by AICc (Hyndman et al. 2008); quantiles of its past errors",
+        needs_range: false,
+        make: smoothing::ets,
+    },
+    RivalRow {
+        name: "theta",
+        help: "theta method on the log price: simple smoothing and half the trend (Hyndman and Billah 2003); quantiles of its past errors",
+        needs_range: false,
+        make: smoothing::theta,
+    },
+    RivalRow {
+        name: "ar",
+        help: "autoregression of the log price by least squares, order 1 to 8 by AIC; quantiles of its past errors",
+        needs_range: false,
+        make: autoregression::ar,
     },
 ];
 

@@ -10,5 +10,6 @@ mod market;
 mod metrics;
 mod models;
 mod prepare;
+mod rivals;
 mod sets;
 mod table;
