@@ -598,12 +598,18 @@ const STOPS: usize = 8;
 fn walked(subject: &Subject<'_>) -> Result<Finding> {
     let (table, pipeline) = (&*subject.table, subject.pipeline);
     let setting = pipeline.setting();
-    let Some(&first) = subject.tested.first() else {
-        return passed("not looked at: no origin in the test part".into());
+    // behind the last long gap: a walk wants a window at every step
+    let run = table.segments().last().map_or(0, |run| run.start);
+    let rows = subject.run.tested.iter();
+    let first = rows
+        .filter_map(|tested| table.time().binary_search(&tested.origin).ok())
+        .find(|&row| row >= run);
+    let Some(first) = first else {
+        return passed("not looked at: no test window behind the last long gap".into());
     };
     let ahead = setting.small.forecast_horizon;
     let last = table.n_rows() - 1 - ahead;
-    let step = ((last - first) / STOPS).max(1);
+    let step = (last.saturating_sub(first) / STOPS).max(1);
     let walk = Walk {
         models: vec![setting.small.model_type.clone()],
         start: Some(table.time()[first]),
