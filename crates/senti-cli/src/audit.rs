@@ -177,7 +177,7 @@ fn hint(found: &Audit) -> &'static str {
     };
     match () {
         () if failed("publication") => {
-            "if the column is published later than its row ends, shift it in the file; if it is a copy of the future, leave it out"
+            "move the column down by its publication lag, or leave it out; one that rightly leads the target by so much cannot be told from one that is dated early"
         }
         () if failed("timestamps") => "`senti-ai inspect FILE` shows what is recognised",
         () if found.checks.iter().all(|check| check.passed) => {

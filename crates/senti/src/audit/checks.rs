@@ -240,8 +240,8 @@ fn table(subject: &Subject<'_>) -> Result<Finding> {
     ))
 }
 
-/// A share of the next move's variance that no column known in time explains. Honest daily data stay below 0.01; 0.02 out of sample is an
-/// alarm already, and this is in sample.
+/// A share of the next move's variance that no column known in time explains. On eight years of Bitcoin and the NASDAQ, daily, honest columns
+/// stay below 0.012; the NASDAQ's close, dated a day early, explains 0.097 of Bitcoin's next move.
 const KNOWS: f64 = 0.06;
 /// How sure it must be: the value of a t statistic.
 const SURE: f64 = 6.0;
@@ -249,44 +249,61 @@ const SURE: f64 = 6.0;
 fn publication(subject: &Subject<'_>) -> Result<Finding> {
     let table = &*subject.table;
     let close = table.close();
+    let forms: [fn(f64, f64) -> f64; 3] = [
+        |_, now| now,
+        |before, now| now - before,
+        |before, now| (now / before).ln(),
+    ];
     let mut largest: Option<(f64, f64, &str)> = None;
     for column in table.columns().iter().filter(|c| c.role == Role::Series) {
-        for change in [false, true] {
-            let mut pairs = Vec::new();
+        for form in forms {
+            // with the move of the column's own row, the next one, and the one behind it
+            let mut pairs: [Vec<(f64, f64)>; 3] = Default::default();
             for segment in table.segments() {
-                for row in segment.start + 1..segment.end.saturating_sub(1).max(segment.start + 1) {
-                    let value = match change {
-                        true => column.values[row] - column.values[row - 1],
-                        false => column.values[row],
-                    };
-                    let ahead = (close[row + 1] / close[row]).ln();
-                    if value.is_finite() && ahead != 0.0 {
-                        pairs.push((value, ahead));
+                for row in segment.start + 1..segment.end {
+                    let value = form(column.values[row - 1], column.values[row]);
+                    for (lead, pairs) in pairs.iter_mut().enumerate() {
+                        if row + lead < segment.end {
+                            let moved = (close[row + lead] / close[row + lead - 1]).ln();
+                            if value.is_finite() && moved != 0.0 {
+                                pairs.push((value, moved));
+                            }
+                        }
                     }
                 }
             }
-            let Some((r, n)) = correlation(&pairs) else {
+            let [own, next, later] = pairs.map(|pairs| correlation(&pairs));
+            let Some((r, n)) = next else {
                 continue;
             };
-            if largest.is_none_or(|(most, ..)| r.abs() > most.abs()) {
+            // what drifts along with a trend is as close to the moves before and behind: that is no knowledge of the next one
+            let drift = [own, later].into_iter().flatten();
+            let drift = drift.fold(0.0_f64, |most, (r, _)| most.max(r.abs()));
+            let knows = r.abs() > 2.0 * drift;
+            if knows && largest.is_none_or(|(most, ..)| r.abs() > most.abs()) {
                 largest = Some((r, n, &column.name));
             }
         }
     }
     let Some((r, n, name)) = largest else {
-        return passed("no other columns".into());
+        let others = table.columns().iter().any(|c| c.role == Role::Series);
+        return passed(match others {
+            true => "no other column is closer to the next move than to those around it".into(),
+            false => "no other columns".into(),
+        });
     };
     let t = r.abs() * ((n - 2.0).max(0.0) / (1.0 - r * r).max(1e-12)).sqrt();
     if r * r > KNOWS && t > SURE {
         let evidence = Evidence {
             column: Some(name.into()),
             found: format!(
-                "correlation {r:.2} with the next move, over {n} rows; known in time, nothing comes near that"
+                "correlation {r:.2} with the next move over {n} rows, {:.0} % of its variance; what is known in time explains 1 %",
+                100.0 * r * r
             ),
             ..Evidence::default()
         };
         return failed(
-            "a column seems to be dated before it is known: shift it by its publication lag",
+            "a column tells the next move: it is dated before it is known, or made from the target's future",
             evidence,
         );
     }
@@ -430,7 +447,7 @@ fn features(subject: &Subject<'_>) -> Result<Finding> {
     match moved(subject, |moved| &moved.features)? {
         Some(evidence) => failed("a feature looks ahead", evidence),
         None => passed(format!(
-            "{}: {} the same",
+            "{}, and the 6 rows after each: {} the same",
             ways(subject),
             count(subject.ground.features.len(), "feature")
         )),

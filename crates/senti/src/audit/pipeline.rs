@@ -23,7 +23,7 @@ use crate::prepare::Preparation;
 use crate::split::Held;
 use crate::table::{Table, Time};
 use crate::trained::{self, Ground, Lesson, Trained};
-use crate::windows::{self, Origins, Window, Windows};
+use crate::windows::{self, Window, Windows};
 use crate::{Error, Result};
 
 /// Units of the network that the audit trains: whether a network looks ahead does not depend on its size.
@@ -387,11 +387,4 @@ pub(super) fn teach(
         test: test.iter().map(Window::origin).collect(),
         predictions,
     })
-}
-
-/// Every origin of the parts, in order.
-pub(super) fn origins(ground: &Ground) -> Origins {
-    let parts = &ground.parts;
-    let runs = [&parts.train, &parts.valid, &parts.calibration, &parts.test];
-    Origins::new(runs.into_iter().flat_map(|part| part.runs().to_vec()))
 }

@@ -10,13 +10,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use senti_engine::random::{Purpose, Stream};
 
 use super::alter::Alteration;
-use super::pipeline::{Pipeline, Run, origins, window};
+use super::pipeline::{Pipeline, Run, window};
 use super::{Evidence, Options};
 use crate::matrix::Matrix;
 use crate::prepare::Preparation;
 use crate::table::Table;
 use crate::trained::Ground;
 use crate::{Error, Result};
+
+/// Origins in a row whose features are looked at.
+const WEEK: usize = 7;
 
 /// A pipeline and a table.
 pub struct Subject<'a> {
@@ -29,7 +32,7 @@ pub struct Subject<'a> {
     pub preparation: Preparation,
     /// The model that was trained through the door.
     pub run: Arc<Run>,
-    /// Origins of any part.
+    /// Origins of any windows.
     pub anywhere: Vec<usize>,
     /// Origins of the test part.
     pub tested: Vec<usize>,
@@ -56,7 +59,8 @@ impl<'a> Subject<'a> {
         let preparation = pipeline.preparation(&ground, &pipeline.setting().plan)?;
         let run = Arc::new(pipeline.run(&table)?);
         let stream = Stream::new(options.seed, Purpose::Bootstrap);
-        let all = origins(&ground);
+        let windows = ground.windows(&table, &pipeline.setting().plan);
+        let all = windows.origins().clone();
         let mut anywhere: Vec<usize> = spread(all.len(), options.origins, stream.part(2))
             .into_iter()
             .map(|position| all.row(position))
@@ -149,12 +153,16 @@ impl<'a> Subject<'a> {
                 bits(&pipeline.predict(&self.run, table, origin)?),
             ))
         })?;
-        let cases: Vec<(usize, Alteration)> = (0..self.anywhere.len())
-            .flat_map(|position| Alteration::ALL.map(|alteration| (position, alteration)))
-            .collect();
-        let moved = each(self.threads(), &cases, |&(position, alteration)| {
-            let (inputs, forecast) = &base[position];
-            self.alter(self.anywhere[position], alteration, inputs, forecast)
+        let mut cases = Vec::new();
+        for (position, &origin) in self.anywhere.iter().enumerate() {
+            cases.extend(Alteration::ALL.map(|way| (origin, way, Some(position))));
+            // what looks ahead on some days only: a week of origins, of which the features alone are looked at
+            let week = (origin + 1..origin + WEEK).filter(|&row| row + 1 < self.table.n_rows());
+            cases.extend(week.map(|row| (row, Alteration::Alter, None)));
+        }
+        let moved = each(self.threads(), &cases, |&(origin, alteration, position)| {
+            let base = position.map(|position| &base[position]);
+            self.alter(origin, alteration, base)
         })?;
         Ok(self.moved.get_or_init(|| moved))
     }
@@ -163,8 +171,7 @@ impl<'a> Subject<'a> {
         &self,
         origin: usize,
         alteration: Alteration,
-        inputs: &[f32],
-        forecast: &[u64],
+        base: Option<&(Vec<f32>, Vec<u64>)>,
     ) -> Result<Moved> {
         let altered = alteration.apply(&self.table, origin + 1, self.seed);
         let matrix = self.pipeline.matrix(&self.ground.features, &altered)?;
@@ -174,12 +181,19 @@ impl<'a> Subject<'a> {
             ..evidence
         };
         let features = self.first_difference(&matrix, origin).map(at);
+        let Some((inputs, forecast)) = base else {
+            return Ok(Moved {
+                features,
+                inputs: None,
+                forecast: None,
+            });
+        };
         let found = self
             .pipeline
             .inputs(&altered, &matrix, &self.preparation, origin)?;
         let inputs = self.input_difference(inputs, &found, origin).map(at);
         let found = bits(&self.pipeline.predict(&self.run, &altered, origin)?);
-        let forecast = (found != forecast).then(|| {
+        let forecast = (found != *forecast).then(|| {
             at(Evidence {
                 found: "the forecast is another one".into(),
                 ..Evidence::default()
