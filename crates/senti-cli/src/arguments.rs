@@ -32,6 +32,8 @@ pub enum Task {
     Train,
     /// Forecast with a saved one.
     Predict,
+    /// Walk forward with several models and judge them.
+    Backtest,
     /// Say what the reader recognises in this file.
     Inspect(String),
     /// Look after the registry.
@@ -48,6 +50,7 @@ impl Task {
         match self {
             Task::Train => Verb::Train,
             Task::Predict => Verb::Predict,
+            Task::Backtest => Verb::Backtest,
             Task::Inspect(_) => Verb::Inspect,
             Task::Models(_) => Verb::Models,
             Task::Verify(_) => Verb::Verify,
@@ -77,6 +80,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
     let (task, inner) = match name {
         "train" => (Task::Train, inner),
         "predict" => (Task::Predict, inner),
+        "backtest" => (Task::Backtest, inner),
         "inspect" => (Task::Inspect(word(inner, "file")), inner),
         "verify" => (Task::Verify(word(inner, "model")), inner),
         "audit" => (Task::Audit, inner),
@@ -169,6 +173,10 @@ fn command() -> Command {
             .visible_alias("predict_lstm")
             .alias("predict-lstm"),
         Verb::Predict,
+    ))
+    .subcommand(options(
+        bare("backtest", "Walk forward with several models, learning everything anew on the way, and judge them"),
+        Verb::Backtest,
     ))
     .subcommand(options(
         bare("inspect", "Say what is recognised in a data file").arg(file),
@@ -343,6 +351,7 @@ mod tests {
         let words: &[(&[&str], Verb)] = &[
             (&["train"], Verb::Train),
             (&["predict"], Verb::Predict),
+            (&["backtest"], Verb::Backtest),
             (&["inspect", "a.csv"], Verb::Inspect),
             (&["models", "list"], Verb::Models),
             (&["verify", "lstm"], Verb::Verify),

@@ -22,7 +22,7 @@ use crate::{interrupt, machine, places, say, source, train};
 
 /// Audits.
 pub fn run(settings: &Settings) -> Outcome {
-    let plan = train::plan(settings, Verb::Audit)?;
+    let plan = train::plan(settings)?;
     let machine = machine::machine(settings)?;
     let request = source::request(settings)?;
     let folder = settings.path("output");

@@ -5,6 +5,8 @@
 
 mod arguments;
 mod audit;
+mod backtest;
+mod card;
 mod env_file;
 mod every;
 mod failure;
@@ -58,13 +60,18 @@ fn run(typed: &Typed) -> Outcome {
         say::note(&format!("note: {note}"));
     }
     match &typed.task {
-        Task::Train | Task::Predict | Task::Audit if settings.switch("show_config") => say::result(
-            settings.json(),
-            || show_config::json(&settings),
-            || show_config::text(&settings),
-        ),
+        Task::Train | Task::Predict | Task::Backtest | Task::Audit
+            if settings.switch("show_config") =>
+        {
+            say::result(
+                settings.json(),
+                || show_config::json(&settings),
+                || show_config::text(&settings),
+            )
+        }
         Task::Train => train::run(&settings),
         Task::Predict => predict::run(&settings),
+        Task::Backtest => backtest::run(&settings),
         Task::Inspect(file) => inspect::run(file, &settings),
         Task::Models(shelf) => models::run(shelf, &settings),
         Task::Verify(word) => verify::run(word, settings),

@@ -17,6 +17,8 @@ pub enum Verb {
     Train,
     /// `senti-ai predict`
     Predict,
+    /// `senti-ai backtest`
+    Backtest,
     /// `senti-ai inspect`
     Inspect,
     /// `senti-ai models …`
@@ -33,6 +35,7 @@ impl Verb {
         match self {
             Verb::Train => "train",
             Verb::Predict => "predict",
+            Verb::Backtest => "backtest",
             Verb::Inspect => "inspect",
             Verb::Models => "models",
             Verb::Verify => "verify",
@@ -98,25 +101,28 @@ pub struct Opt {
 }
 
 use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
-use Verb::{Audit, Inspect, Models, Predict, Train, Verify};
+use Verb::{Audit, Backtest, Inspect, Models, Predict, Train, Verify};
 
 /// Heading of the options that say what is read; a model keeps what they said.
 pub const DATA: &str = "Data";
 const WINDOW: &str = "Window";
+const WALK: &str = "Walk";
 const MODEL: &str = "Model";
 const TRAINING: &str = "Training";
 const MACHINE: &str = "Machine";
 const OUTPUT: &str = "Output";
 const SETTINGS: &str = "Settings";
 
-const READERS: &[Verb] = &[Train, Predict, Inspect, Verify, Audit];
-const SOURCED: &[Verb] = &[Train, Predict, Verify, Audit];
-const ALL: &[Verb] = &[Train, Predict, Inspect, Models, Verify, Audit];
-const BOTH: &[Verb] = &[Train, Predict];
-const TRAINS: &[Verb] = &[Train];
-/// What says which windows are learned from, and what of them.
-const PLANS: &[Verb] = &[Train, Audit];
-const RUNS: &[Verb] = &[Train, Predict, Audit];
+const READERS: &[Verb] = &[Train, Predict, Backtest, Inspect, Verify, Audit];
+const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify, Audit];
+const ALL: &[Verb] = &[Train, Predict, Backtest, Inspect, Models, Verify, Audit];
+const BOTH: &[Verb] = &[Train, Predict, Backtest];
+const TRAINS: &[Verb] = &[Train, Backtest];
+const ONLY_TRAIN: &[Verb] = &[Train];
+const WALKS: &[Verb] = &[Backtest];
+/// What says which windows there are, and what is learned of them.
+const PLANS: &[Verb] = &[Train, Backtest, Audit];
+const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit];
 
 const ROW: Opt = Opt {
     name: "",
@@ -161,6 +167,12 @@ const fn share(
     }
 }
 
+/// Are these names of models, or `all`?
+fn every_model(text: &str) -> bool {
+    let names = senti::backtest::walk::names();
+    text == "all" || text.split(',').all(|name| names.contains(&name.trim()))
+}
+
 /// Every option, in the order of help.
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
@@ -180,11 +192,21 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "forecast_horizon", group: WINDOW, env: &["LSTM_FORECAST_HORIZON"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Steps ahead to forecast", verbs: RUNS, ..ROW },
     share("valid_share", &["SENTI_VALID_SHARE"], "0.1", "Share of the windows for early stopping"),
     share("calibration_share", &["SENTI_CALIBRATION_SHARE"], "0.1", "Share of the windows for the intervals"),
-    share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once"),
+    Opt { verbs: &[Train, Audit], ..share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once") },
 
-    Opt { name: "model_type", group: MODEL, env: &["MODEL_TYPE"], default: Some("lstm"), kind: Choice(|| MODELS.iter().filter(|model| model.trains).map(|model| model.name).collect()), purpose: "Model: lstm is the bidirectional LSTM, basic a ridge regression", verbs: RUNS, ..ROW },
+    Opt { name: "models", group: WALK, env: &["SENTI_MODELS"], default: Some("lstm,basic,naive,har_730"), kind: Fitting("NAMES", every_model, "names of models, separated by commas (`all` for every one)"), purpose: "Models to walk with, over the same origins", verbs: WALKS, ..ROW },
+    Opt { name: "start", group: WALK, env: &["SENTI_START"], unset: "the last origins", kind: Fitting("DATE", |text| senti::calendar::parse_time(text).is_ok(), "a date as 2023-07-01"), purpose: "First origin: the last known candle of the first forecast", verbs: WALKS, ..ROW },
+    Opt { name: "origins", group: WALK, env: &["SENTI_ORIGINS"], default: Some("365"), kind: Whole(1, 10_000_000), purpose: "Origins to forecast from, the newest ones; where no start is given. In audit: sampled ones behind which rows are altered, 8 by default", verbs: &[Backtest, Audit], ..ROW },
+    Opt { name: "step", group: WALK, env: &["SENTI_STEP"], default: Some("1"), kind: Whole(1, 100_000), purpose: "Rows from one origin to the next", verbs: WALKS, ..ROW },
+    Opt { name: "refit_every", group: WALK, env: &["SENTI_REFIT_EVERY"], default: Some("91"), kind: Whole(1, 10_000_000), purpose: "Rows until everything is learned anew", verbs: WALKS, ..ROW },
+    Opt { name: "train_window", group: WALK, env: &["SENTI_TRAIN_WINDOW"], unset: "all rows before", kind: Whole(1, 10_000_000), purpose: "Newest rows to learn from", verbs: WALKS, ..ROW },
+    Opt { name: "embargo", group: WALK, env: &["SENTI_EMBARGO"], default: Some("1"), kind: Whole(0, 100_000), purpose: "Newest rows before a fold that nothing is learned from; labels that reach further are left out in any case", verbs: WALKS, ..ROW },
+    Opt { name: "warm", group: WALK, env: &["SENTI_WARM"], kind: Switch, purpose: "Start each training from the weights of the one before; folds then follow one another", verbs: WALKS, ..ROW },
+    Opt { name: "tried", group: WALK, env: &["SENTI_TRIED"], default: Some("1"), kind: Whole(1, 1_000_000_000), purpose: "Configurations that were tried on these data before this one; the report card takes account of it", verbs: WALKS, ..ROW },
+
+    Opt { name: "model_type", group: MODEL, env: &["MODEL_TYPE"], default: Some("lstm"), kind: Choice(|| MODELS.iter().filter(|model| model.trains).map(|model| model.name).collect()), purpose: "Model: lstm is the bidirectional LSTM, basic a ridge regression", verbs: &[Train, Predict, Audit], ..ROW },
     Opt { name: "version", group: MODEL, env: &["SENTI_VERSION"], unset: "the newest", kind: Whole(1, 4_294_967_295), purpose: "Version of the model in the registry", verbs: &[Predict], ..ROW },
-    Opt { name: "units", group: MODEL, env: &["SENTI_UNITS"], default: Some("128,64"), kind: Wholes(1, 4096, 8), purpose: "Units of each bidirectional layer", verbs: TRAINS, ..ROW },
+    Opt { name: "units", group: MODEL, env: &["SENTI_UNITS"], default: Some("32"), kind: Wholes(1, 4096, 8), purpose: "Units of each bidirectional layer (the original's were 128,64)", verbs: TRAINS, ..ROW },
     Opt { name: "dropout", group: MODEL, env: &["SENTI_DROPOUT"], default: Some("0.2"), kind: Number(|x| (0.0..=0.99).contains(&x), "from 0 to 0.99"), purpose: "Share of values dropped behind each layer", verbs: TRAINS, ..ROW },
     Opt { name: "target", group: MODEL, env: &["SENTI_TARGET"], default: Some("log_return"), kind: Choice(|| vec!["log_return", "price"]), purpose: "What is learned: the move from the last close, or the price itself (the original's recipe)", verbs: PLANS, ..ROW },
     Opt { name: "loss", group: MODEL, env: &["SENTI_LOSS"], default: Some("pinball"), kind: Choice(|| vec!["pinball", "mse", "mae", "huber"]), purpose: "What training minimises; pinball learns 19 quantiles", verbs: PLANS, ..ROW },
@@ -194,12 +216,11 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "learning_rate", group: TRAINING, env: &["LSTM_LEARNING_RATE"], default: Some("0.001"), kind: Number(|x| x > 0.0 && x <= 1.0, "more than 0 and at most 1"), purpose: "Learning rate of Adam", verbs: TRAINS, ..ROW },
     Opt { name: "patience", group: TRAINING, env: &["LSTM_EARLY_STOPPING_PATIENCE"], default: Some("15"), kind: Whole(1, 1_000_000), purpose: "Epochs without improvement before stopping", verbs: TRAINS, ..ROW },
     Opt { name: "seed", group: TRAINING, env: &["RANDOM_SEED"], default: Some("42"), kind: Whole(0, u64::MAX), purpose: "Seed of every random stream", verbs: PLANS, ..ROW },
-    Opt { name: "origins", group: TRAINING, env: &["SENTI_ORIGINS"], default: Some("8"), kind: Whole(1, 1_000), purpose: "Sampled origins behind which every later row is altered, scrambled, deleted and blanked", verbs: &[Audit], ..ROW },
-    Opt { name: "memory", group: TRAINING, env: &["SENTI_MEMORY"], unset: "no limit", kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most memory to use, as 2GiB or 500MB; what would take more is refused before training starts", verbs: TRAINS, ..ROW },
-    Opt { name: "checkpoint_every", group: TRAINING, env: &["SENTI_CHECKPOINT_EVERY"], default: Some("10s"), kind: Fitting("TIME", |text| Every::parse(text).is_some(), every::WANTED), purpose: "How often a training is kept for --resume: 30s, 5min, 5epochs or never; changes no result", verbs: TRAINS, ..ROW },
-    Opt { name: "resume", group: TRAINING, kind: Switch, purpose: "Continue from the checkpoint in the output folder", verbs: TRAINS, ..ROW },
+    Opt { name: "memory", group: TRAINING, env: &["SENTI_MEMORY"], unset: "no limit", kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most memory to use, as 2GiB or 500MB; what would take more is refused before training starts", verbs: ONLY_TRAIN, ..ROW },
+    Opt { name: "checkpoint_every", group: TRAINING, env: &["SENTI_CHECKPOINT_EVERY"], default: Some("10s"), kind: Fitting("TIME", |text| Every::parse(text).is_some(), every::WANTED), purpose: "How often a training is kept for --resume: 30s, 5min, 5epochs or never; changes no result", verbs: ONLY_TRAIN, ..ROW },
+    Opt { name: "resume", group: TRAINING, kind: Switch, purpose: "Continue from the checkpoint in the output folder", verbs: ONLY_TRAIN, ..ROW },
 
-    Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Verify, Audit], ..ROW },
+    Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Backtest, Verify, Audit], ..ROW },
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
     Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: RUNS, ..ROW },
@@ -226,15 +247,15 @@ impl Opt {
         self.verbs.contains(&verb)
     }
 
-    /// The default for this command. A forecast takes its lengths from the model, and writes only where it is told to.
+    /// The default for this command. A forecast takes its lengths from the model; it and an audit write only where they are told to.
     pub fn default_for(&self, verb: Verb) -> Option<&'static str> {
-        let from_model = ["input_seq_length", "forecast_horizon"].contains(&self.name);
-        let unset = match verb {
-            Predict => from_model || self.name == "output",
-            Audit => self.name == "output",
-            _ => false,
-        };
-        self.default.filter(|_| !unset)
+        let from_model = ["input_seq_length", "forecast_horizon", "output"].contains(&self.name);
+        match (verb, self.name) {
+            (Predict, _) if from_model => None,
+            (Audit, "output") => None,
+            (Audit, "origins") => Some("8"),
+            _ => self.default,
+        }
     }
 
     /// What help calls the value.

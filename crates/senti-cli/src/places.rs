@@ -8,7 +8,7 @@ use std::path::Path;
 use senti::{Error, Result};
 use senti_io::atomic::{Pending, remove_leftovers};
 use senti_io::registry::Registry;
-use senti_io::report::{AUDIT, Make, OUTPUTS};
+use senti_io::report::{AUDIT, BACKTEST_OUTPUTS, Make, OUTPUTS};
 use senti_io::sources::Request;
 
 use crate::options::Verb;
@@ -44,6 +44,12 @@ fn written(verb: Verb, no_plot: bool) -> Vec<String> {
         return vec![AUDIT.to_owned()];
     }
     let mut names = Vec::new();
+    if verb == Verb::Backtest {
+        return BACKTEST_OUTPUTS
+            .iter()
+            .map(|output| output.name.to_owned())
+            .collect();
+    }
     for output in OUTPUTS {
         if verb == Verb::Predict && !output.predict {
             continue;

@@ -145,7 +145,8 @@ impl Progress {
                 self.began = now;
                 self.before = None;
             }
-            Event::Tested(_) | Event::Sized { .. } => {}
+            // a backtest has a bar of its own
+            Event::Tested(_) | Event::Sized { .. } | Event::Walking { .. } | Event::Fold(_) => {}
             Event::Interrupted { .. } | Event::Finished(_) => self.clear(),
         }
     }

@@ -143,6 +143,11 @@ impl Settings {
         Ok(())
     }
 
+    /// The command that they are for.
+    pub fn verb(&self) -> Verb {
+        self.verb
+    }
+
     /// The setting of this option; only names of the table, only those of the command.
     pub fn get(&self, name: &str) -> &Setting {
         (self.values.get(name))

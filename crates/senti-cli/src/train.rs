@@ -36,7 +36,7 @@ const LARGE_FILE: u64 = 1 << 30;
 
 /// Trains a model.
 pub fn run(settings: &Settings) -> Outcome {
-    let plan = plan(settings, Verb::Train)?;
+    let plan = plan(settings)?;
     let machine = machine::machine(settings)?;
     let mut request = source::request(settings)?;
     let budget = Budget::of(settings, machine.threads);
@@ -168,24 +168,22 @@ fn not_written(error: Error, entry: &Entry, unfinished: &Unfinished) -> Error {
     }
 }
 
-/// The plan of the settings; what a command has no option for keeps its default. A range is checked when a setting is read, so only
-/// contradictions between them are left.
-pub fn plan(settings: &Settings, verb: Verb) -> Outcome<Plan> {
-    let mut values = serde_json::to_value(Draft::default()).unwrap_or_default();
-    for (name, value) in values.as_object_mut().into_iter().flatten() {
+/// The plan of the settings. A range is checked when a setting is read, so only contradictions between them are left.
+pub fn plan(settings: &Settings) -> Outcome<Plan> {
+    let mut draft = serde_json::to_value(Draft::default()).unwrap_or_default();
+    let verb = settings.verb();
+    for (name, value) in draft.as_object_mut().into_iter().flatten() {
+        // what this command has no option for keeps its default
         if find(name).is_some_and(|option| option.serves(verb)) {
             let said = settings.get(name).value.as_ref();
             *value = json!(said.map(crate::options::Value::json));
         }
     }
-    let draft: Draft = serde_json::from_value(values)
+    let draft: Draft = serde_json::from_value(draft)
         .map_err(|error| Error::internal("the options do not make a plan").because(error))?;
     // Each range was checked with its origin; what is left are choices that contradict each other.
-    let hint = format!(
-        "`senti-ai {} --show_config` shows where each value came from",
-        verb.name()
-    );
-    draft.check().map_err(|error| usage(hinted(error, &hint)))
+    let hint = "`senti-ai train --show_config` shows where each value came from";
+    draft.check().map_err(|error| usage(hinted(error, hint)))
 }
 
 /// What is learned from what, on what.

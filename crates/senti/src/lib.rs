@@ -58,6 +58,7 @@ pub mod prepare;
 pub mod quantiles;
 pub mod rivals;
 pub mod split;
+pub mod statistics;
 pub mod table;
 pub mod trained;
 pub mod volatility;

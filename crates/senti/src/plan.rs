@@ -48,7 +48,7 @@ pub enum Loss {
 /// | `forecast_horizon` | 30 | steps ahead | 1 … 10 000 |
 /// | `target` | `log_return` | what is learned | |
 /// | `loss` | `pinball` | what is minimised | |
-/// | `units` | 128, 64 | units of each bidirectional layer | 1 … 4096 each, at most 8 layers |
+/// | `units` | 32 | units of each bidirectional layer | 1 … 4096 each, at most 8 layers |
 /// | `dropout` | 0.2 | share of values dropped behind each layer | 0 … 0.99 |
 /// | `batch_size` | 32 | windows in a batch | 1 … 65 536 |
 /// | `learning_rate` | 0.001 | of Adam | 0 < x ≤ 1 |
@@ -84,7 +84,7 @@ impl Default for Draft {
             forecast_horizon: 30,
             target: Target::LogReturn,
             loss: Loss::Pinball,
-            units: vec![128, 64],
+            units: vec![32],
             dropout: 0.2,
             batch_size: 32,
             learning_rate: 1e-3,

@@ -237,7 +237,7 @@ pub fn train(lesson: &Lesson<'_>, observe: &mut Observer<'_>) -> Result<Trained>
         all.origins()
             .within(0..parts.calibration.last().map_or(0, |row| row + 1)),
     );
-    if fitted.settle(&held, &known, &preparation)? {
+    if fitted.settle(&held, &known, &preparation, observe)? {
         return Ok(Trained {
             fitted,
             preparation,

@@ -11,10 +11,19 @@
 //! absolute value, by Newton steps; divided by h because the moves of neighbouring rows overlap. Small ridge penalties draw them
 //! towards 0.3 for the three volatilities and 0 for the rest, so that a short history gives a sane answer.
 //!
-//! **Season.** Days of the week (hours of the day for shorter steps) have factors of variance: the mean of |r| over its own 21-row
-//! mean, over the last 730 rows, shrunk by 20 observations of "no difference". Bitcoin's Sundays are calmer by a third.
+//! **Level.** A regression flatters itself on the rows it was fitted to. It is fitted again without each of five blocks (and without
+//! the h rows on either side, whose moves overlap), and the mean of |y| / spread on the blocks left out, over its mean in the fit, is
+//! the factor by which quantiles are widened: cross-conformal calibration (Vovk 2015) of its scale, with volatility-normalised scores.
+//!
+//! **Season.** Days of the week (and hours of the day for shorter steps) have factors of variance: the mean of |r| over its own mean of
+//! one and a half seasons on either side, over the last 104 seasons, drawn together as James and Stein (1961) do, so that they vanish
+//! where they are chance. Bitcoin's Sundays are calmer by a third.
+//!
+//! **Lately.** What matured in the last 365 rows tells whether spreads are right just now; see [`Volatility::lately`].
 //!
 //! The recipe was chosen on BTC-USD, Bitstamp and NASDAQ candles before 2023-07; `docs/recipe.md` has the table.
+
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,19 +39,25 @@ const PRIOR: [f64; K] = [0.0, 0.3, 0.3, 0.3, 0.0, 0.0, 0.0, 0.0];
 /// How strongly.
 const RIDGE: [f64; K] = [0.0, 10.0, 10.0, 10.0, 100.0, 100.0, 100.0, 100.0];
 /// Newton steps at most.
-const NEWTON: usize = 12;
-/// Rows that the longest regressor looks at.
-const REACH: usize = 66;
+const NEWTON: usize = 25;
+/// Rows that the longest regressor looks at, with the mean behind the oldest of them.
+const REACH: usize = 66 + MONTH;
 /// Rows from which on a regressor is trusted in learning.
 const FIRST: usize = 70;
-/// Garman–Klass variances below this share of the median count as it: a flat candle has no logarithm.
-const STILL: f64 = 1.0 / 400.0;
-/// Rows from which seasons are learned, the reach of the mean on either side, and the observations of "no difference".
-const SEASON: (usize, usize, f64) = (730, 10, 20.0);
+/// The variance of a candle is at least this share of the mean of the last 22: a flat candle has no logarithm.
+const STILL: f64 = 0.05;
+/// Rows of that mean.
+const MONTH: usize = 22;
+/// Seasons that their factors are learned from.
+const SEASONS: usize = 104;
+/// Moves beyond this many times the mean around them count as it.
+const OUTLIER: f64 = 5.0;
 /// Matured moves that tell whether spreads are right lately, and the independent ones at which they have half the say.
-const LATELY: (usize, f64) = (365, 20.0);
-/// Fewest rows to learn from.
-pub const LEAST: usize = 150;
+const LATELY: (usize, f64) = (365, 10.0);
+/// Blocks that a regression is fitted without.
+const BLOCKS: usize = 5;
+/// Fewest windows to learn from, and fewest for each step ahead.
+const LEAST: (usize, usize) = (200, 8);
 /// Most rows that coefficients are learned from; more are thinned out evenly.
 const SAMPLE: usize = 20_000;
 /// A range over w candles of a random walk is about this many standard deviations of a candle, times the root of w.
@@ -51,86 +66,172 @@ const RANGE: f64 = 1.67;
 /// Expected absolute moves, learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Volatility {
-    /// What a season is.
-    season: Season,
-    /// Factor of variance of each class of rows.
-    factors: Vec<f64>,
-    /// Least variance of a candle.
-    least: f64,
+    /// What comes back, with a factor of variance for each class of rows.
+    seasons: Vec<Seasonal>,
     /// One row of coefficients a step: (H, K).
     coefficients: Vec<[f64; K]>,
-    /// Mean of |y| / spread over the rows learned from: (H); near 1.
+    /// Factor by which quantiles are widened: (H).
+    level: Vec<f64>,
+    /// Mean of |y| / spread that is expected of new rows: (H).
     typical: Vec<f64>,
+}
+
+/// A season and what is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Seasonal {
+    season: Season,
+    /// Factor of variance of each class.
+    factors: Vec<f64>,
 }
 
 /// What rows have in common that come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Season {
-    /// Nothing.
-    None,
     /// The day of the week.
     Weekday,
     /// The hour of the day.
     Hour,
 }
 
-impl Season {
-    fn of(calendar: &Calendar) -> Self {
-        const DAY: i64 = 86_400_000;
-        match calendar.step() {
-            DAY => Self::Weekday,
-            step if step < DAY => Self::Hour,
-            _ => Self::None,
-        }
-    }
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
 
+impl Season {
     fn classes(self) -> usize {
         match self {
-            Self::None => 1,
             Self::Weekday => 7,
             Self::Hour => 24,
         }
     }
 
     fn class(self, time: Time) -> usize {
-        const HOUR: i64 = 3_600_000;
         match self {
-            Self::None => 0,
-            Self::Weekday => time.div_euclid(24 * HOUR).rem_euclid(7) as usize,
+            Self::Weekday => time.div_euclid(DAY).rem_euclid(7) as usize,
             Self::Hour => time.div_euclid(HOUR).rem_euclid(24) as usize,
+        }
+    }
+
+    /// The seasons of a calendar, with the rows that each takes.
+    fn of(calendar: &Calendar) -> Vec<(Self, usize)> {
+        let week = calendar.rows_of_a_week();
+        match calendar.step() {
+            DAY => vec![(Self::Weekday, week)],
+            step if step < DAY => {
+                let day = usize::try_from(DAY / step).unwrap_or(1);
+                vec![(Self::Hour, day.min(week)), (Self::Weekday, week)]
+            }
+            _ => Vec::new(),
         }
     }
 }
 
-/// Candles with what the regressors are made of, row by row.
-struct Rows {
-    /// ½ ln of the variance, without its season.
-    log_volatility: Vec<f64>,
-    high: Vec<f64>,
-    low: Vec<f64>,
-    close: Vec<f64>,
+impl Seasonal {
+    /// Learns the factors of a season that takes `period` rows.
+    fn learn(candles: &Inputs<'_>, season: Season, period: usize) -> Self {
+        let classes = season.classes();
+        let n = candles.close.len();
+        let mut learned = Self {
+            season,
+            factors: vec![1.0; classes],
+        };
+        let half = (3 * period).div_ceil(2);
+        if n < (6 * period).max(2 * half + 2) {
+            return learned;
+        }
+        let moves: Vec<f64> = (0..n)
+            .map(|row| log_move(candles.close, row).abs())
+            .collect();
+        let (mut counts, mut sums, mut squares) = (vec![0.0; classes], vec![0.0; classes], 0.0);
+        let first = half.max((n - half).saturating_sub(SEASONS * period));
+        let mut around: f64 = moves[first - half..first + half].iter().sum();
+        for row in first..n - half {
+            around += moves[row + half];
+            let mean = around / (2 * half + 1) as f64;
+            around -= moves[row - half];
+            let deviation = (moves[row] / mean.max(1e-12)).min(OUTLIER);
+            let class = season.class(candles.time[row]);
+            counts[class] += 1.0;
+            sums[class] += deviation;
+            squares += deviation * deviation;
+        }
+        let total: f64 = counts.iter().sum();
+        let mean = sums.iter().sum::<f64>() / total;
+        let cells = || counts.iter().zip(&sums).filter(|(count, _)| **count > 0.0);
+        let used = cells().count() as f64;
+        // between and within classes, as in an analysis of variance
+        let between: f64 = cells()
+            .map(|(count, sum)| count * (sum / count - mean).powi(2))
+            .sum();
+        let explained: f64 = cells().map(|(count, sum)| sum * sum / count).sum();
+        let within = (squares - explained) / (total - used).max(1.0);
+        let share = (1.0 - (used - 1.0) * within / between.max(1e-12)).max(0.0);
+        let log = |count: f64, sum: f64| match count > 0.0 && mean > 0.0 {
+            true => 2.0 * (1.0 + share * (sum / count / mean - 1.0)).max(0.1).ln(),
+            false => 0.0,
+        };
+        let logs: Vec<f64> = counts
+            .iter()
+            .zip(&sums)
+            .map(|(&count, &sum)| log(count, sum))
+            .collect();
+        let centre = logs
+            .iter()
+            .zip(&counts)
+            .map(|(log, count)| log * count)
+            .sum::<f64>()
+            / total;
+        for (factor, log) in learned.factors.iter_mut().zip(logs) {
+            *factor = (log - centre).exp();
+        }
+        learned
+    }
 }
 
-impl Rows {
-    /// Of an unbroken run of candles. Without open, high and low a candle reaches from the last close to its own.
-    fn new(candles: &Inputs<'_>, season: Season, factors: &[f64], least: f64) -> Self {
+/// Factor of variance of a row at this time.
+fn factor(seasons: &[Seasonal], time: Time) -> f64 {
+    seasons
+        .iter()
+        .map(|seasonal| seasonal.factors[seasonal.season.class(time)])
+        .product()
+}
+
+/// Log return of a row; 0 of the first.
+fn log_move(close: &[f64], row: usize) -> f64 {
+    (close[row] / close[row.saturating_sub(1)]).ln()
+}
+
+/// Candles with what the regressors are made of, row by row. Prices only ever appear as ratios: what is learned knows no currency.
+struct Rows<'a> {
+    /// ½ ln of the variance, without its season.
+    log_volatility: Vec<f64>,
+    /// A gap between two candles belongs to the range.
+    high: Vec<f64>,
+    low: Vec<f64>,
+    close: &'a [f64],
+}
+
+impl<'a> Rows<'a> {
+    /// Of a run of candles.
+    fn new(candles: &Inputs<'a>, seasons: &[Seasonal]) -> Self {
         let n = candles.close.len();
+        let variances: Vec<f64> = (0..n).map(|row| variance(candles, row)).collect();
         let mut rows = Self {
             log_volatility: Vec::with_capacity(n),
             high: Vec::with_capacity(n),
             low: Vec::with_capacity(n),
-            close: candles.close.iter().map(|close| close.ln()).collect(),
+            close: candles.close,
         };
         for row in 0..n {
-            let (variance, high, low) = candle(candles, row);
-            let factor = factors[season.class(candles.time[row])];
+            let month = &variances[(row + 1).saturating_sub(MONTH)..=row];
+            let least = STILL * month.iter().sum::<f64>() / month.len() as f64 + 1e-12;
+            let season = factor(seasons, candles.time[row]);
             rows.log_volatility
-                .push(0.5 * (variance.max(least) / factor).ln());
-            // a gap between two candles belongs to the range
-            let before = rows.close[row.saturating_sub(1)];
-            rows.high.push(high.ln().max(before));
-            rows.low.push(low.ln().min(before));
+                .push(0.5 * (variances[row].max(least) / season).ln());
+            let (close, before) = (candles.close[row], candles.close[row.saturating_sub(1)]);
+            let at = |prices: &[f64]| prices.get(row).copied().unwrap_or(close);
+            rows.high.push(at(candles.high).max(before));
+            rows.low.push(at(candles.low).min(before));
         }
         rows
     }
@@ -142,161 +243,117 @@ impl Rows {
             rows.iter().sum::<f64>() / rows.len() as f64
         };
         let month = mean(22);
-        let mut range = [0.0; 3];
-        let (mut high, mut low) = (f64::NEG_INFINITY, f64::INFINITY);
-        for back in 0..REACH {
-            if let Some(row) = row.checked_sub(back) {
+        let unit = month.exp();
+        let mut high = f64::NEG_INFINITY;
+        let mut low = f64::INFINITY;
+        let mut done = 0;
+        let mut range = |w: usize| {
+            for row in (0..=row).rev().skip(done).take(w - done) {
                 high = high.max(self.high[row]);
                 low = low.min(self.low[row]);
             }
-            let width = || {
-                let w = (back + 1) as f64;
-                ((high - low).max(1e-9) / (RANGE * w.sqrt())).ln() - month
-            };
-            match back + 1 {
-                5 => range[0] = width(),
-                22 => range[1] = width(),
-                66 => range[2] = width(),
-                _ => {}
-            }
-        }
+            done = w;
+            let root = (w as f64).sqrt();
+            ((high / low).ln().max(STILL * unit * root) / (RANGE * root)).ln() - month
+        };
         let week = row.checked_sub(5).map_or(0.0, |before| {
-            (self.close[row] - self.close[before]) / (5.0_f64.sqrt() * month.exp())
+            (self.close[row] / self.close[before]).ln() / (5.0_f64.sqrt() * unit)
         });
         [
             1.0,
             self.log_volatility[row],
             mean(5),
             month,
-            range[0].clamp(-3.0, 3.0),
-            range[1].clamp(-3.0, 3.0),
-            range[2].clamp(-3.0, 3.0),
+            range(5),
+            range(22),
+            range(66),
             week.clamp(-3.0, 3.0),
         ]
     }
 }
 
-/// Variance of a candle by Garman and Klass, its high and its low.
-fn candle(candles: &Inputs<'_>, row: usize) -> (f64, f64, f64) {
-    let close = candles.close[row];
-    let before = candles.close[row.saturating_sub(1)];
-    let at = |prices: &[f64], otherwise: f64| prices.get(row).copied().unwrap_or(otherwise);
-    let open = at(candles.open, before);
-    let high = at(candles.high, close.max(open));
-    let low = at(candles.low, close.min(open));
-    let (range, body) = ((high / low).ln(), (close / open).ln());
-    let variance = 0.5 * range * range - (2.0 * 2.0_f64.ln() - 1.0) * body * body;
-    (variance, high, low)
+/// Variance of a candle by Garman and Klass; without open, high and low the squared log return.
+fn variance(candles: &Inputs<'_>, row: usize) -> f64 {
+    if [candles.open, candles.high, candles.low]
+        .iter()
+        .any(|prices| prices.is_empty())
+    {
+        return log_move(candles.close, row).powi(2);
+    }
+    let range = (candles.high[row] / candles.low[row]).ln();
+    let body = (candles.close[row] / candles.open[row]).ln();
+    (0.5 * range * range - (2.0 * 2.0_f64.ln() - 1.0) * body * body).max(0.0)
 }
 
-/// Factors of variance of each class, their logarithms centred.
-fn seasons(candles: &Inputs<'_>, season: Season) -> Vec<f64> {
-    let classes = season.classes();
-    let (window, half, shrink) = SEASON;
-    let n = candles.close.len();
-    if classes == 1 || n < 2 * half + 2 {
-        return vec![1.0; classes];
-    }
-    let moves: Vec<f64> = (0..n)
-        .map(|row| {
-            (candles.close[row] / candles.close[row.saturating_sub(1)])
-                .ln()
-                .abs()
-        })
-        .collect();
-    let (mut sums, mut counts) = (vec![0.0; classes], vec![0.0; classes]);
-    for row in half.max((n - half).saturating_sub(window))..n - half {
-        let around = &moves[row - half..=row + half];
-        let mean = around.iter().sum::<f64>() / around.len() as f64;
-        if mean > 0.0 {
-            let class = season.class(candles.time[row]);
-            sums[class] += moves[row] / mean;
-            counts[class] += 1.0;
-        }
-    }
-    let logs: Vec<f64> = sums
-        .iter()
-        .zip(&counts)
-        .map(|(sum, count)| 2.0 * ((sum + shrink) / (count + shrink)).ln())
-        .collect();
-    let total: f64 = counts.iter().sum();
-    let centre = match total > 0.0 {
-        true => {
-            logs.iter()
-                .zip(&counts)
-                .map(|(log, count)| log * count)
-                .sum::<f64>()
-                / total
-        }
-        false => 0.0,
-    };
-    logs.iter().map(|log| (log - centre).exp()).collect()
+/// What a step's regression is fitted to.
+struct Fit<'a> {
+    /// (n, K)
+    design: &'a [[f64; K]],
+    /// |y| over the root of the seasons ahead: (n).
+    sizes: &'a [f64],
+    /// Steps ahead.
+    step: usize,
 }
 
 impl Volatility {
     /// Learns from the candles up to the last label of these windows; none where there are too few.
     pub fn learn(known: &Windows<'_>) -> Option<Self> {
-        if known.len() < LEAST {
+        let (least, a_step) = LEAST;
+        if known.len() < least.max(a_step * known.horizon()) {
             return None;
         }
         let candles = known.candles();
-        let season = Season::of(known.calendar());
-        let factors = seasons(&candles, season);
-        let mut variances: Vec<f64> = (0..candles.close.len())
-            .map(|row| candle(&candles, row).0)
-            .filter(|variance| *variance > 0.0)
+        let seasons: Vec<Seasonal> = Season::of(known.calendar())
+            .into_iter()
+            .map(|(season, period)| Seasonal::learn(&candles, season, period))
             .collect();
-        if variances.is_empty() {
-            return None;
-        }
-        variances.sort_by(f64::total_cmp);
-        let least = variances[variances.len() / 2] * STILL;
-        let rows = Rows::new(&candles, season, &factors, least);
-        let mut volatility = Self {
-            season,
-            factors,
-            least,
-            coefficients: Vec::with_capacity(known.horizon()),
-            typical: Vec::with_capacity(known.horizon()),
-        };
-
+        let rows = Rows::new(&candles, &seasons);
         let stride = known.len().div_ceil(SAMPLE).max(1);
         let origins: Vec<_> = (0..known.len())
             .step_by(stride)
             .map(|position| known.get(position))
             .filter(|labelled| labelled.window().origin() >= FIRST)
             .collect();
+        if origins.len() < BLOCKS {
+            return None;
+        }
         let design: Vec<[f64; K]> = origins
             .iter()
             .map(|labelled| rows.regressors(labelled.window().origin()))
             .collect();
-        // running sum of the seasons of the rows ahead
+        let mut volatility = Self {
+            seasons,
+            coefficients: Vec::with_capacity(known.horizon()),
+            level: Vec::with_capacity(known.horizon()),
+            typical: Vec::with_capacity(known.horizon()),
+        };
         let mut ahead = vec![0.0; origins.len()];
-        let mut scaled = vec![0.0; origins.len()];
-        let mut beta = PRIOR;
+        let mut sizes = vec![0.0; origins.len()];
         for step in 0..known.horizon() {
             for (row, labelled) in origins.iter().enumerate() {
-                let time = labelled.future_times()[step];
-                ahead[row] += volatility.factors[season.class(time)];
+                ahead[row] += factor(&volatility.seasons, labelled.future_times()[step]);
                 let last = labelled.window().last_close();
-                let size = (labelled.future()[step] / last).ln().abs();
-                scaled[row] = size / ahead[row].sqrt();
+                sizes[row] = (labelled.future()[step] / last).ln().abs() / ahead[row].sqrt();
             }
-            beta = newton(&design, &scaled, 1.0 / (step + 1) as f64, beta);
-            let units = design
-                .iter()
-                .zip(&scaled)
-                .map(|(x, size)| size * (-dot(&beta, x)).exp());
-            let mean = units.sum::<f64>() / origins.len().max(1) as f64;
+            let fit = Fit {
+                design: &design,
+                sizes: &sizes,
+                step: step + 1,
+            };
+            let beta = fit.all();
+            let mean = fit.sum(&beta, 0..origins.len()) / origins.len() as f64;
+            // where nothing ever moved there is nothing to widen
+            let level = match mean > 0.0 {
+                true => fit.left_out(&beta, stride) / mean,
+                false => 1.0,
+            };
             volatility.coefficients.push(beta);
-            volatility.typical.push(if mean > 0.0 { mean } else { 1.0 });
+            volatility.level.push(level);
+            volatility
+                .typical
+                .push(if mean > 0.0 { mean * level } else { 1.0 });
         }
-        let sane = volatility
-            .coefficients
-            .iter()
-            .flatten()
-            .all(|b| b.is_finite());
-        sane.then_some(volatility)
+        volatility.fits(known.horizon()).then_some(volatility)
     }
 
     /// Steps ahead (H).
@@ -306,22 +363,22 @@ impl Volatility {
 
     /// Can it have been learned for forecasts of `horizon` steps?
     pub fn fits(&self, horizon: usize) -> bool {
+        let positive = |values: &[f64]| values.iter().all(|x| *x > 0.0 && x.is_finite());
         self.coefficients.len() == horizon
+            && self.level.len() == horizon
             && self.typical.len() == horizon
-            && self.factors.len() == self.season.classes()
-            && self.least > 0.0
-            && self
-                .factors
-                .iter()
-                .chain(&self.typical)
-                .all(|x| *x > 0.0 && x.is_finite())
+            && positive(&self.level)
+            && positive(&self.typical)
+            && self.seasons.iter().all(|seasonal| {
+                seasonal.factors.len() == seasonal.season.classes() && positive(&seasonal.factors)
+            })
             && self.coefficients.iter().flatten().all(|b| b.is_finite())
     }
 
     /// Expected absolute log return of every step ahead of a window: (H), into `out`.
     pub fn spread(&self, window: &Window<'_>, out: &mut [f64]) {
         let candles = window.recent(REACH + 1);
-        let rows = Rows::new(&candles, self.season, &self.factors, self.least);
+        let rows = Rows::new(&candles, &self.seasons);
         let x = rows.regressors(candles.close.len() - 1);
         let calendar = window.calendar();
         self.spread_of(&x, |step| calendar.after(window.time(), step), out);
@@ -330,24 +387,25 @@ impl Volatility {
     fn spread_of(&self, x: &[f64; K], time: impl Fn(usize) -> Time, out: &mut [f64]) {
         let mut ahead = 0.0;
         for (step, (out, beta)) in out.iter_mut().zip(&self.coefficients).enumerate() {
-            ahead += match self.season {
-                Season::None => 1.0,
-                season => self.factors[season.class(time(step + 1))],
-            };
+            ahead += factor(&self.seasons, time(step + 1));
             *out = ahead.sqrt() * dot(beta, x).clamp(-30.0, 5.0).exp();
         }
     }
 
-    /// By how much the moves that matured in the last rows before a window were larger than expected, for every step: (H), into `out`.
+    /// The factor that a window's quantiles are widened by, for every step: (H), into `out`. It is the level times by how much the moves
+    /// that matured in the last rows before the window were larger than expected.
     ///
     /// A forecast h steps ahead is known to be right or wrong only h rows later, so what is taken are the origins from h rows before
     /// the window back to 365 rows before that, as far as the window's run of candles reaches: f = (mean |y| / spread ÷ its mean in
-    /// learning) ^ (n / (n + 20)) with n = origins / h, the ones that do not overlap. With no rows to look at it is 1.
+    /// learning) ^ (n / (n + 10)) with n = origins / h, the ones that do not overlap. With no rows to look at it is 1.
+    ///
+    /// This is adaptive conformal calibration (Gibbs and Candès 2021) of one scale a step, whose feedback arrives h rows late: a window
+    /// of matured scores in place of a step size, so that it needs no memory beside the candles.
     pub fn lately(&self, window: &Window<'_>, out: &mut [f64]) {
         let horizon = self.horizon();
         let candles = window.recent(LATELY.0 + horizon + REACH + 1);
         let (n, calendar) = (candles.close.len(), window.calendar());
-        let rows = Rows::new(&candles, self.season, &self.factors, self.least);
+        let rows = Rows::new(&candles, &self.seasons);
         let first = FIRST.min(n);
         let (mut sums, mut counts) = (vec![0.0; horizon], vec![0usize; horizon]);
         let mut spread = vec![0.0; horizon];
@@ -366,8 +424,10 @@ impl Volatility {
             for step in 0..matured {
                 // 365 of them for every step, the newest
                 if origin + step + 2 + LATELY.0 > n {
-                    sums[step] +=
-                        (rows.close[origin + step + 1] - rows.close[origin]).abs() / spread[step];
+                    sums[step] += (rows.close[origin + step + 1] / rows.close[origin])
+                        .ln()
+                        .abs()
+                        / spread[step];
                     counts[step] += 1;
                 }
             }
@@ -376,8 +436,8 @@ impl Volatility {
             let independent = counts[step] as f64 / (step + 1) as f64;
             let mean = sums[step] / counts[step] as f64 / self.typical[step];
             *out = match counts[step] > 0 && mean > 0.0 {
-                true => mean.powf(independent / (independent + LATELY.1)),
-                false => 1.0,
+                true => self.level[step] * mean.powf(independent / (independent + LATELY.1)),
+                false => self.level[step],
             };
         }
     }
@@ -387,41 +447,81 @@ fn dot(a: &[f64; K], b: &[f64; K]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Minimises Σ weight · (x·b + size · e^(−x·b)) + ½ Σ ridge (b − prior)², which is convex, from `beta`.
-fn newton(design: &[[f64; K]], sizes: &[f64], weight: f64, mut beta: [f64; K]) -> [f64; K] {
-    for _ in 0..NEWTON {
-        let mut gradient = [0.0; K];
-        let mut hessian = [[0.0; K]; K];
-        for k in 0..K {
-            gradient[k] = RIDGE[k] * (beta[k] - PRIOR[k]);
-            hessian[k][k] = RIDGE[k] + 1e-9;
-        }
-        for (x, size) in design.iter().zip(sizes) {
-            let unit = size * (-dot(&beta, x).clamp(-30.0, 30.0)).exp();
-            for a in 0..K {
-                gradient[a] += weight * (1.0 - unit) * x[a];
-                for b in 0..=a {
-                    hessian[a][b] += weight * unit * x[a] * x[b];
+impl Fit<'_> {
+    /// Sum of |y| / spread over these rows.
+    fn sum(&self, beta: &[f64; K], rows: Range<usize>) -> f64 {
+        let cells = self.design[rows.clone()].iter().zip(&self.sizes[rows]);
+        cells.map(|(x, size)| size * (-dot(beta, x)).exp()).sum()
+    }
+
+    /// Coefficients from all rows.
+    fn all(&self) -> [f64; K] {
+        let n = self.design.len() as f64;
+        let mean = self.sizes.iter().sum::<f64>() / n;
+        let expected = self.design.iter().map(|x| dot(&PRIOR, x)).sum::<f64>() / n;
+        let mut start = PRIOR;
+        start[0] = mean.max(1e-12).ln() - expected;
+        self.newton(&[0..self.design.len()], start)
+    }
+
+    /// Mean of |y| / spread on rows that the regression was not fitted to; `stride` rows of the table lie between two.
+    fn left_out(&self, beta: &[f64; K], stride: usize) -> f64 {
+        let n = self.design.len();
+        let overlap = self.step.div_ceil(stride);
+        let edge = |block: usize| block * n / BLOCKS;
+        let total: f64 = (0..BLOCKS)
+            .map(|block| {
+                let held = edge(block)..edge(block + 1);
+                let kept = [
+                    0..held.start.saturating_sub(overlap),
+                    (held.end + overlap).min(n)..n,
+                ];
+                self.sum(&self.newton(&kept, *beta), held)
+            })
+            .sum();
+        total / n as f64
+    }
+
+    /// Minimises Σ (x·b + size · e^(−x·b)) / h + ½ Σ ridge (b − prior)² over these rows, which is convex, from `beta`.
+    fn newton(&self, rows: &[Range<usize>], mut beta: [f64; K]) -> [f64; K] {
+        let weight = 1.0 / self.step as f64;
+        let cells = || {
+            let rows = rows.iter().cloned().flatten();
+            rows.map(|row| (&self.design[row], self.sizes[row]))
+        };
+        for _ in 0..NEWTON {
+            let mut gradient = [0.0; K];
+            let mut hessian = [[0.0; K]; K];
+            for k in 0..K {
+                gradient[k] = RIDGE[k] * (beta[k] - PRIOR[k]);
+                hessian[k][k] = RIDGE[k] + 1e-9;
+            }
+            for (x, size) in cells() {
+                let unit = size * (-dot(&beta, x).clamp(-50.0, 50.0)).exp();
+                for a in 0..K {
+                    gradient[a] += weight * (1.0 - unit) * x[a];
+                    for b in 0..=a {
+                        hessian[a][b] += weight * unit * x[a] * x[b];
+                    }
                 }
             }
+            let Some(step) = solve(hessian, gradient) else {
+                return beta;
+            };
+            // no fitted spread changes by more than a factor of e at once
+            let largest = cells()
+                .map(|(x, _)| dot(&step, x).abs())
+                .fold(0.0, f64::max);
+            let share = if largest > 1.0 { 1.0 / largest } else { 1.0 };
+            for (b, step) in beta.iter_mut().zip(&step) {
+                *b -= share * step;
+            }
+            if largest < 1e-7 {
+                break;
+            }
         }
-        let Some(step) = solve(hessian, gradient) else {
-            return beta;
-        };
-        // no fitted spread changes by more than e at once
-        let largest = design
-            .iter()
-            .map(|x| dot(&step, x).abs())
-            .fold(0.0, f64::max);
-        let share = if largest > 1.0 { 1.0 / largest } else { 1.0 };
-        for (b, step) in beta.iter_mut().zip(&step) {
-            *b -= share * step;
-        }
-        if largest < 1e-6 {
-            break;
-        }
+        beta
     }
-    beta
 }
 
 /// Solves a symmetric positive definite system, given by its lower half, by Cholesky; none where it is not.

@@ -8,9 +8,78 @@
 //! shares lie in 0 to 1. Skill is `1 - loss / loss of the reference`, so 0.02 is 2 % better. All `t` are positive where the model has
 //! the smaller loss.
 
+mod alarm;
+mod build;
+mod ledger;
+mod trading;
+mod verdict;
+
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
+use crate::backtest::Backtest;
 use crate::table::Time;
+
+/// Name of the track that verdicts are about: last close with the quantiles of all past moves.
+pub const NAIVE: &str = "naive";
+
+/// Name of the harder reference: volatility-scaled quantiles mixed with those of the last 730 moves.
+pub const YARDSTICK: &str = "har_730";
+
+/// Adjusted p values below this are called significant.
+pub const SIGNIFICANCE: f64 = 0.05;
+
+/// Non-overlapping origins from which on a horizon is judged. Simulated random walks, daily origins and 30 steps: see the tests.
+pub const ENOUGH_ORIGINS: f64 = 20.0;
+
+/// What a card is to show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CardOptions {
+    /// Steps ahead to show, those beyond H left out; none for 1, 3, 7, 14, 30 and H.
+    pub horizons: Option<Vec<usize>>,
+    /// Configurations tried on these origins before this one was shown, this one included: at least 1.
+    pub tried: usize,
+    /// Models that contain the last close as a special case, to be tested by Clark–West too.
+    pub nested: Vec<String>,
+    /// Trade on the forecasts, too.
+    pub trading: Option<TradingOptions>,
+    /// Seed of resampling and of random entries.
+    pub seed: u64,
+}
+
+impl Default for CardOptions {
+    fn default() -> Self {
+        Self {
+            horizons: None,
+            tried: 1,
+            nested: ["lstm", "basic", "drift", "ar"].map(str::to_owned).to_vec(),
+            trading: None,
+            seed: 0,
+        }
+    }
+}
+
+/// How to trade.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TradingOptions {
+    /// Fee of a change of position from flat to long, as a share of its value.
+    pub fee: f64,
+    /// What such a change loses between the price seen and the price got, as a share.
+    pub slippage: f64,
+    /// Go short where the forecast is down; otherwise stay out.
+    pub short: bool,
+}
+
+impl ReportCard {
+    /// The card of a backtest.
+    ///
+    /// # Errors
+    /// Without origins, where a track does not have a forecast for every origin and step, or where a price is not a number. Quantiles
+    /// at or below zero have no logarithm: they count as a billionth of the last close, and a warning says so.
+    pub fn of(backtest: &Backtest, options: &CardOptions) -> Result<Self> {
+        build::card(backtest, options)
+    }
+}
 
 /// Everything that is said about a backtest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -193,9 +262,13 @@ pub struct Test {
     pub p_better: Option<f64>,
     /// p value against "the model is worse".
     pub p_worse: Option<f64>,
+    /// p value against "the model is better" of a test that keeps its size where few origins do not overlap: equal-weighted cosines
+    /// (Lazarus, Lewis, Stock and Watson 2018).
+    pub p_better_cautious: Option<f64>,
     /// `p` after Holm over all models at this horizon.
     pub p_holm_horizon: Option<f64>,
-    /// `p_better` after Holm over all models and judged horizons.
+    /// The larger of `p_better` and `p_better_cautious` after Holm over all models and judged horizons, times the configurations tried:
+    /// what the verdict compares with [`SIGNIFICANCE`]. None where the horizon is not judged.
     pub p_holm: Option<f64>,
 }
 
@@ -351,9 +424,9 @@ pub struct Alarm {
 pub struct Copycat {
     /// Is it?
     pub shifted: bool,
-    /// Correlation of the one-step forecast with the price that came.
+    /// Correlation, from origin to origin, of the change of the one-step forecast with the change of the price that came.
     pub correlation_actual: Option<f64>,
-    /// Correlation of the one-step forecast with the last close.
+    /// The same with the change of the last close.
     pub correlation_last: Option<f64>,
     /// Median distance of the one-step forecast from the last close, in typical (median absolute) one-step moves.
     pub distance: Option<f64>,

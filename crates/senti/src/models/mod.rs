@@ -142,8 +142,9 @@ pub trait Fitted {
         held: &Windows<'_>,
         known: &Windows<'_>,
         preparation: &Preparation,
+        observe: &mut Observer<'_>,
     ) -> Result<bool> {
-        let _ = (held, known, preparation);
+        let _ = (held, known, preparation, observe);
         Ok(false)
     }
 

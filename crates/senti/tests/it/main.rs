@@ -3,6 +3,7 @@
 
 mod audit;
 mod calendar;
+mod card;
 mod doors;
 mod features;
 mod features_table;
@@ -12,4 +13,5 @@ mod models;
 mod prepare;
 mod rivals;
 mod sets;
+mod statistics;
 mod table;

@@ -74,11 +74,14 @@ fn sets_that_fuse_give_the_same_bits_and_plain_is_close() {
 #[test]
 fn the_tolerance_does_not_hold_for_another_seed() {
     let table = table(rows(300, 3));
-    let other = senti::plan::Draft {
-        seed: 43,
+    // the original's recipe: forecasts of returns start as the past moves, which no seed changes
+    let of_seed = |seed| senti::plan::Draft {
+        seed,
+        loss: senti::plan::Loss::Mse,
+        target: senti::plan::Target::Price,
         ..small("lstm")
     };
-    let (one, two) = (plan("lstm"), other.check().unwrap());
+    let (one, two) = (of_seed(42).check().unwrap(), of_seed(43).check().unwrap());
     let simd = Simd::detect();
     let parts = parts(&run(&table, &one, simd), &run(&table, &two, simd));
     let far = named(&parts, |part| !part.is_close());

@@ -24,7 +24,7 @@ use super::{Fitted, Job, Learned, read_record};
 use crate::artifact::{Manifest, Tensor, Values};
 use crate::doors::Machine;
 use crate::forecast::Predictions;
-use crate::observe::{EpochRecord, Event, Next, Observer};
+use crate::observe::{EpochRecord, Event, Next, Observer, interrupted as stopped};
 use crate::plan::{self, LEVELS, Loss, Plan};
 use crate::prepare::Preparation;
 use crate::windows::{Labelled, Window, Windows};
@@ -39,7 +39,7 @@ const ROWS: usize = 32;
 const LOCATION_RATE: f32 = 0.03;
 
 /// Share by which the distribution of past moves is drawn towards its own mirror image.
-const SYMMETRY: f64 = 1.0 / 3.0;
+const SYMMETRY: f64 = 0.25;
 
 struct Lstm {
     /// Through the seam: whatever computes.
@@ -123,21 +123,22 @@ impl Lstm {
     }
 
     /// Where training starts: the empirical distribution, or (point losses on returns) no move at all. Prices with a point loss
-    /// keep Keras's initialisation: the original's recipe.
-    fn start(&mut self, plan: &Plan, train: &Windows<'_>) {
-        match (&self.loss, plan.target) {
-            (senti_engine::Loss::Pinball(head), _) => {
+    /// keep Keras's initialisation: the original's recipe. A network that is `resumed` has its output layer already.
+    fn start(&mut self, plan: &Plan, train: &Windows<'_>, resumed: bool) {
+        let raw = match (&self.loss, plan.target) {
+            (senti_engine::Loss::Pinball(head), target) => {
                 let mut start = empirical(self.target.encoded(train), &LEVELS);
-                if plan.target == plan::Target::LogReturn {
+                if target == plan::Target::LogReturn {
                     symmetrise(&mut start, LEVELS.len(), SYMMETRY);
                     self.base = Some(Base::new(start.clone()));
                 }
-                self.network.set_output_layer(&head.raw_for(&start));
+                head.raw_for(&start)
             }
-            (_, plan::Target::LogReturn) => {
-                self.network.set_output_layer(&vec![0.0; train.horizon()])
-            }
-            (_, plan::Target::Price) => {}
+            (_, plan::Target::LogReturn) => vec![0.0; train.horizon()],
+            (_, plan::Target::Price) => return,
+        };
+        if !resumed {
+            self.network.set_output_layer(&raw);
         }
     }
 
@@ -248,10 +249,10 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
     let target = Target::learn(plan.target, &job.train);
     let fresh = Lstm::new(plan, job.machine, job.train.n_features(), target, None);
     let mut model = fresh.map_err(unfit)?;
+    model.start(plan, &job.train, job.resume.is_some());
     let mut course = match job.resume {
         Some(state) => Course::resume(state, model.network.as_mut())?,
         None => {
-            model.start(plan, &job.train);
             model.warm(job.warm);
             let untrained_loss = finite(model.evaluate(&job.valid, job.preparation), 0)?;
             Course::new(plan, untrained_loss, model.network.as_ref())
@@ -490,10 +491,15 @@ impl Fitted for Lstm {
         held: &Windows<'_>,
         known: &Windows<'_>,
         preparation: &Preparation,
+        observe: &mut Observer<'_>,
     ) -> Result<bool> {
         let Some(mut base) = self.base.take() else {
             return Ok(false);
         };
+        let (what, of) = ("calibrating", held.len());
+        if observe(Event::Working { what, done: 0, of }) == Next::Stop {
+            return Err(stopped(what));
+        }
         base.shares = self.earned(&base, held, preparation);
         let kind = plan::Target::LogReturn;
         self.target = Target::learn(kind, known);

@@ -1,0 +1,153 @@
+//! The report card as a person reads it in a terminal: verdicts first, then the figures.
+//!
+//! In comes a [`ReportCard`]; out goes a text. Nothing is computed: `report_card.json` has everything, this a part.
+
+use senti::card::{HorizonCard, ModelCard, ReportCard, Skill, Test};
+use senti_io::report::date;
+
+use crate::grid::Grid;
+use crate::say;
+
+/// Verdicts, figures, alarms and warnings.
+pub fn text(card: &ReportCard) -> String {
+    let shown = |time: Option<i64>| time.map_or("-".to_owned(), |time| date(time, card.step));
+    let mut text = format!(
+        "{} from {} to {}, {} ahead, of `{}`\n\n",
+        say::count(card.n_origins, "origin"),
+        shown(card.first_origin),
+        shown(card.last_origin),
+        say::count(card.horizon, "step"),
+        card.target,
+    );
+    for model in &card.models {
+        text += &format!("{}: {}\n", model.model, model.verdict.title.to_uppercase());
+        text += &format!("  {}\n  {}\n", model.verdict.sentence, model.verdict.point);
+        if model.copycat.shifted {
+            text += &format!("  {}\n", model.copycat.sentence);
+        }
+        for alarm in &model.alarms {
+            text += &format!("  ALARM: {}\n", alarm.sentence);
+        }
+    }
+    text.push('\n');
+    text += &table(card);
+    text += &legend(card);
+    if !card.confidence_sets.is_empty() {
+        text.push('\n');
+        for set in &card.confidence_sets {
+            let members: Vec<&str> = (set.members.iter().rev())
+                .filter(|member| member.included)
+                .map(|member| member.model.as_str())
+                .collect();
+            text += &format!(
+                "best at h = {} with {:.0} % confidence: one of {}\n",
+                set.name,
+                100.0 * set.confidence,
+                members.join(", ")
+            );
+        }
+    }
+    text += &format!("\n{}\n", card.tried.sentence);
+    for warning in &card.warnings {
+        text += &format!("note: {warning}\n");
+    }
+    text
+}
+
+/// One line a model and horizon.
+fn table(card: &ReportCard) -> String {
+    let mut grid = Grid::new(&[
+        "h",
+        "model",
+        "MAE",
+        "rMAE",
+        "t",
+        "CRPS",
+        "skill",
+        "t",
+        "skill B",
+        "t",
+        "cov 50",
+        "80",
+        "90",
+        "right side",
+    ]);
+    for (place, shown) in card.horizons.iter().enumerate() {
+        for (n, model) in card.models.iter().enumerate() {
+            let Some(row) = model.horizons.get(place) else {
+                continue;
+            };
+            let name = if n == 0 {
+                shown.name.clone()
+            } else {
+                String::new()
+            };
+            grid.row(line(name, model, row));
+        }
+    }
+    grid.numbers(2)
+}
+
+fn line(name: String, model: &ModelCard, row: &HorizonCard) -> Vec<String> {
+    let some = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let skill = |skill: &Option<Skill>| {
+        let skill = skill.as_ref();
+        let share = skill.and_then(|skill| skill.skill);
+        [
+            some(share.map(|share| format!("{:+.2} %", 100.0 * share))),
+            some(skill.and_then(|skill| test(&skill.diebold_mariano))),
+        ]
+    };
+    let covered = |nominal: f64| {
+        let intervals = &row.distribution.as_ref()?.intervals;
+        let found = intervals
+            .iter()
+            .find(|interval| (interval.nominal - nominal).abs() < 1e-9)?;
+        Some(format!("{:.1}", 100.0 * found.coverage))
+    };
+    let mut cells = vec![
+        name,
+        model.model.clone(),
+        format!("{:.5}", row.point.mae_log),
+        some(row.point.relative_mae.map(|ratio| format!("{ratio:.4}"))),
+        some(test(&row.point.against_last_close)),
+        some(
+            row.distribution
+                .as_ref()
+                .map(|scores| format!("{:.5}", scores.crps_log)),
+        ),
+    ];
+    cells.extend(skill(&row.against_naive));
+    cells.extend(skill(&row.against_yardstick));
+    cells.extend([0.5, 0.8, 0.9].map(|nominal| some(covered(nominal))));
+    cells.push(some(row.direction.as_ref().map(|direction| {
+        format!(
+            "{:.1} ({:.1})",
+            100.0 * direction.accuracy,
+            100.0 * direction.base_rate
+        )
+    })));
+    cells
+}
+
+/// A statistic, with a star where it stays significant after Holm, a plus where it is before.
+fn test(test: &Test) -> Option<String> {
+    let mark = match (test.p_holm_horizon, test.p) {
+        (Some(p), _) if p < 0.05 => "*",
+        (_, Some(p)) if p < 0.05 => "+",
+        _ => "",
+    };
+    test.t.map(|t| format!("{t:.2}{mark}"))
+}
+
+fn legend(card: &ReportCard) -> String {
+    let against = |name: &Option<String>| name.clone().unwrap_or_else(|| "none".to_owned());
+    format!(
+        "\nMAE and CRPS in log price (0.01 is about 1 %); rMAE is MAE over that of the last close; skill is 1 - CRPS / CRPS of {}, skill B of {};\n\
+         t is Diebold-Mariano's, positive where the model is better: * below {:.0} % after Holm over the models, + before; cov is the share that came true inside\n\
+         the 50, 80 and 90 % intervals; right side of the last close in %, in brackets what always naming the more frequent side would get\n",
+        against(&card.naive),
+        against(&card.yardstick),
+        100.0 * card.significance
+    )
+}
