@@ -203,9 +203,9 @@ pub fn write_forecast(
 /// Writes an audit as `audit.json` into `dir` and returns the path.
 pub fn write_audit(dir: &Path, audit: &Audit) -> Result<Vec<PathBuf>> {
     let stage = Stage::create(dir)?;
-    let text = serde_json::to_string_pretty(audit)
+    let document = serde_json::to_value(audit)
         .map_err(|error| Error::internal("an audit cannot be written as JSON").because(error))?;
-    stage.write(AUDIT, format!("{text}\n").as_bytes(), dir)?;
+    stage.write(AUDIT, format!("{document:#}\n").as_bytes(), dir)?;
     stage.spread(dir)
 }
 
