@@ -40,6 +40,8 @@ pub enum Task {
     Models(Shelf),
     /// Repeat the training of this model and compare.
     Verify(String),
+    /// Prove that nothing uses the future.
+    Audit,
 }
 
 impl Task {
@@ -52,6 +54,7 @@ impl Task {
             Task::Inspect(_) => Verb::Inspect,
             Task::Models(_) => Verb::Models,
             Task::Verify(_) => Verb::Verify,
+            Task::Audit => Verb::Audit,
         }
     }
 }
@@ -80,6 +83,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
         "backtest" => (Task::Backtest, inner),
         "inspect" => (Task::Inspect(word(inner, "file")), inner),
         "verify" => (Task::Verify(word(inner, "model")), inner),
+        "audit" => (Task::Audit, inner),
         _ => {
             let (name, inner) = inner.subcommand().expect("clap wants a command");
             let shelf = match name {
@@ -182,6 +186,10 @@ fn command() -> Command {
         bare("verify", "Repeat the training of a saved model from its record and compare everything")
             .arg(model("`lstm` (the newest), `lstm/3`, or the folder of a model")),
         Verb::Verify,
+    ))
+    .subcommand(options(
+        bare("audit", "Prove on your data and choices that nothing uses the future"),
+        Verb::Audit,
     ))
     .subcommand(
         bare("models", "List, show or delete saved models")
@@ -347,6 +355,7 @@ mod tests {
             (&["inspect", "a.csv"], Verb::Inspect),
             (&["models", "list"], Verb::Models),
             (&["verify", "lstm"], Verb::Verify),
+            (&["audit"], Verb::Audit),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

@@ -37,6 +37,7 @@
 //! ```
 
 pub mod artifact;
+pub mod audit;
 pub mod backtest;
 pub mod calendar;
 pub mod calibrate;

@@ -18,9 +18,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use senti::artifact::Artifact;
+use senti::audit::Audit;
 use senti::evaluation::Evaluation;
 use senti::forecast::Forecast;
-use senti::{Outcome, Result, Table};
+use senti::{Error, Outcome, Result, Table};
 
 use crate::atomic::{Stage, failed};
 use crate::plots::{self, Scene};
@@ -33,6 +34,9 @@ pub use recorder::Recorder;
 pub use tables::predictions_bytes;
 pub(crate) use tables::rate;
 pub use verdict::{Said, Verdict, verdict};
+
+/// The file of `audit --output DIR`.
+pub const AUDIT: &str = "audit.json";
 
 /// What there is to write about.
 #[derive(Clone, Copy)]
@@ -207,6 +211,15 @@ pub fn write_forecast(
         training: None,
     };
     write(dir, Stage::create(dir)?, &results, no_plot)
+}
+
+/// Writes an audit as `audit.json` into `dir` and returns the path.
+pub fn write_audit(dir: &Path, audit: &Audit) -> Result<Vec<PathBuf>> {
+    let stage = Stage::create(dir)?;
+    let document = serde_json::to_value(audit)
+        .map_err(|error| Error::internal("an audit cannot be written as JSON").because(error))?;
+    stage.write(AUDIT, format!("{document:#}\n").as_bytes(), dir)?;
+    stage.spread(dir)
 }
 
 fn write(dir: &Path, stage: Stage, results: &Results<'_>, no_plot: bool) -> Result<Vec<PathBuf>> {

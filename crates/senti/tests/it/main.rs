@@ -1,6 +1,7 @@
 //! Integration tests of the path, one module a noun.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod calendar;
 mod card;
 mod doors;
