@@ -9,6 +9,7 @@ mod cases;
 mod goldens;
 mod gradients;
 mod initialise;
+mod inputs;
 mod losses;
 mod random;
 mod reference;
