@@ -24,13 +24,40 @@ pub struct View<'a> {
 pub struct Window<'a> {
     view: View<'a>,
     origin: usize,
+    /// Row of the matrix at which the past ends: the origin, but for a window that never was.
+    end: usize,
 }
 
 impl<'a> Window<'a> {
+    fn at(view: View<'a>, origin: usize) -> Self {
+        Self {
+            view,
+            origin,
+            end: origin,
+        }
+    }
+
     /// Feature rows up to and including the origin: T rows, oldest first.
     pub fn past(&self) -> impl ExactSizeIterator<Item = &'a [f64]> + use<'a> {
         let matrix = self.view.matrix;
-        (self.origin + 1 - self.view.steps..self.origin + 1).map(move |row| matrix.row(row))
+        (self.end + 1 - self.view.steps..self.end + 1).map(move |row| matrix.row(row))
+    }
+
+    /// The same origin, closes and times with another past: the rows of `matrix` up to and including row `end`. This asks a model what
+    /// it would make of a window that never was.
+    #[must_use]
+    pub fn with_past<'b>(&self, matrix: &'b Matrix, end: usize) -> Window<'b>
+    where
+        'a: 'b,
+    {
+        Window {
+            view: View {
+                matrix,
+                ..self.view
+            },
+            origin: self.origin,
+            end,
+        }
     }
 
     /// Closes up to and including the origin.
@@ -269,10 +296,7 @@ impl<'a> Windows<'a> {
     /// The window at this position.
     pub fn get(&self, position: usize) -> Labelled<'a> {
         Labelled {
-            window: Window {
-                view: self.view,
-                origin: self.origins.row(position),
-            },
+            window: Window::at(self.view, self.origins.row(position)),
             horizon: self.horizon,
         }
     }
@@ -282,7 +306,7 @@ impl<'a> Windows<'a> {
         let (view, horizon) = (self.view, self.horizon);
         let rows = self.origins.runs().iter().flat_map(Clone::clone);
         rows.map(move |origin| Labelled {
-            window: Window { view, origin },
+            window: Window::at(view, origin),
             horizon,
         })
     }
@@ -292,15 +316,13 @@ impl<'a> Windows<'a> {
 pub fn last<'a>(table: &'a Table, matrix: &'a Matrix, steps: usize) -> Option<Window<'a>> {
     let end = table.n_rows();
     let run = complete_runs(table, matrix).pop()?;
-    (run.end == end && run.len() >= steps).then(|| Window {
-        view: View {
-            matrix,
-            close: table.close(),
-            time: table.time(),
-            steps,
-        },
-        origin: end - 1,
-    })
+    let view = View {
+        matrix,
+        close: table.close(),
+        time: table.time(),
+        steps,
+    };
+    (run.end == end && run.len() >= steps).then(|| Window::at(view, end - 1))
 }
 
 #[cfg(test)]

@@ -71,6 +71,11 @@ impl Target {
         self.scale.len()
     }
 
+    /// What an encoded value of each step is multiplied by: (H).
+    pub(crate) fn scale(&self) -> &[f64] {
+        &self.scale
+    }
+
     /// Close at a step (counted from 0) as the model sees it.
     pub fn encode(&self, step: usize, last_close: f64, close: f64) -> f64 {
         (self.kind.value(last_close, close) - self.centre[step]) / self.scale[step]
