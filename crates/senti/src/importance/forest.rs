@@ -121,9 +121,8 @@ pub(super) fn measure(
         let past = labelled.window().past();
         past.last().map(<[f64]>::to_vec).unwrap_or_default()
     };
-    let next = |labelled: &Labelled<'_>| {
-        (labelled.future()[0] / labelled.window().last_close()).ln()
-    };
+    let next =
+        |labelled: &Labelled<'_>| (labelled.future()[0] / labelled.window().last_close()).ln();
     let rows: Vec<Vec<f64>> = origins.iter().map(features).collect();
     let target: Vec<f64> = origins.iter().map(next).collect();
     let ask: Vec<Vec<f64>> = held.iter().map(features).collect();
@@ -149,6 +148,10 @@ pub(super) fn measure(
         trees: TREES,
         rows: rows.len(),
         features: grown.features,
-        held_out_r2: if moved > 0.0 { 1.0 - missed / moved } else { 0.0 },
+        held_out_r2: if moved > 0.0 {
+            1.0 - missed / moved
+        } else {
+            0.0
+        },
     }))
 }

@@ -94,8 +94,10 @@ pub fn gauss_legendre(n: usize) -> Vec<(f64, f64)> {
                 let (mut value, mut before) = (1.0, 0.0);
                 for degree in 1..=n {
                     let d = degree as f64;
-                    (value, before) =
-                        (((2.0 * d - 1.0) * x * value - (d - 1.0) * before) / d, value);
+                    (value, before) = (
+                        ((2.0 * d - 1.0) * x * value - (d - 1.0) * before) / d,
+                        value,
+                    );
                 }
                 slope = n as f64 * (x * value - before) / (x * x - 1.0);
                 let step = value / slope;

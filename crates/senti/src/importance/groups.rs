@@ -112,7 +112,10 @@ pub fn spearman(matrix: &Matrix, rows: &[usize]) -> Vec<Vec<f64>> {
         })
         .collect();
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let norms: Vec<f64> = ranks.iter().map(|rank| product(rank, rank).sqrt()).collect();
+    let norms: Vec<f64> = ranks
+        .iter()
+        .map(|rank| product(rank, rank).sqrt())
+        .collect();
     let rho = |i: usize, j: usize| match norms[i] * norms[j] {
         norm if norm > 0.0 => product(&ranks[i], &ranks[j]) / norm,
         _ => 0.0,

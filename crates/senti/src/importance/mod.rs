@@ -123,12 +123,7 @@ pub fn importance(
         return Err(Error::plan("`repeats` is 0, wanted at least 1"));
     }
     let matrix = manifest.features.compute(table)?;
-    let all = Windows::new(
-        table,
-        &matrix,
-        plan.input_seq_length,
-        plan.forecast_horizon,
-    );
+    let all = Windows::new(table, &matrix, plan.input_seq_length, plan.forecast_horizon);
     let (held, held_out) = held_out(manifest, &all, choices.origins)?;
     let first_origin = held[0].window().time();
     let last_origin = held[held.len() - 1].window().time();
@@ -142,8 +137,7 @@ pub fn importance(
         &matrix,
         &rows,
     );
-    let mut fitted =
-        (models::find(&plan.model_type)?.load)(manifest, &artifact.tensors, machine)?;
+    let mut fitted = (models::find(&plan.model_type)?.load)(manifest, &artifact.tensors, machine)?;
     let orders = permutation::orders(choices.seed, choices.repeats, held.len());
     let permutation = permutation::measure(
         &held,
@@ -166,7 +160,11 @@ pub fn importance(
         None => None,
     };
     let forest = forest::measure(manifest, &all, &held, choices.seed, observe)?;
-    let described = manifest.features.groups().into_iter().zip(manifest.features.help());
+    let described = manifest
+        .features
+        .groups()
+        .into_iter()
+        .zip(manifest.features.help());
     Ok(Importance {
         measured: Measured {
             windows: held.len(),

@@ -54,7 +54,7 @@ def permutation():
             return self
 
         def predict(self, X):
-            seen.append(np.asarray(X, dtype=int))
+            seen.append(np.array(X, dtype=int))
             x = np.stack([windows[X[:, f].astype(int), :, f] for f in range(features)], -1)
             middle = np.einsum("htf,ntf->nh", place, x)
             factor = np.exp(np.einsum("tf,ntf->n", width, x))

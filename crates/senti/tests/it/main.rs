@@ -5,6 +5,7 @@ mod calendar;
 mod doors;
 mod features;
 mod features_table;
+mod importance;
 mod market;
 mod metrics;
 mod models;
