@@ -38,6 +38,8 @@ pub enum Task {
     Models(Shelf),
     /// Repeat the training of this model and compare.
     Verify(String),
+    /// Say what this model, or the newest, looks at.
+    Importance(Option<String>),
 }
 
 impl Task {
@@ -49,6 +51,7 @@ impl Task {
             Task::Inspect(_) => Verb::Inspect,
             Task::Models(_) => Verb::Models,
             Task::Verify(_) => Verb::Verify,
+            Task::Importance(_) => Verb::Importance,
         }
     }
 }
@@ -76,6 +79,10 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
         "predict" => (Task::Predict, inner),
         "inspect" => (Task::Inspect(word(inner, "file")), inner),
         "verify" => (Task::Verify(word(inner, "model")), inner),
+        "importance" => {
+            let model = inner.get_one::<String>("model").cloned();
+            (Task::Importance(model), inner)
+        }
         _ => {
             let (name, inner) = inner.subcommand().expect("clap wants a command");
             let shelf = match name {
@@ -174,6 +181,13 @@ fn command() -> Command {
         bare("verify", "Repeat the training of a saved model from its record and compare everything")
             .arg(model("`lstm` (the newest), `lstm/3`, or the folder of a model")),
         Verb::Verify,
+    ))
+    .subcommand(options(
+        bare("importance", "Say what a saved model looks at, measured on data it never saw").arg(
+            model("`lstm` (the newest, when left out), `lstm/3`, or the folder of a model")
+                .required(false),
+        ),
+        Verb::Importance,
     ))
     .subcommand(
         bare("models", "List, show or delete saved models")
@@ -338,6 +352,7 @@ mod tests {
             (&["inspect", "a.csv"], Verb::Inspect),
             (&["models", "list"], Verb::Models),
             (&["verify", "lstm"], Verb::Verify),
+            (&["importance", "lstm"], Verb::Importance),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

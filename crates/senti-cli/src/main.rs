@@ -8,6 +8,7 @@ mod env_file;
 mod every;
 mod failure;
 mod grid;
+mod importance;
 mod inspect;
 mod interrupt;
 mod machine;
@@ -67,5 +68,6 @@ fn run(typed: &Typed) -> Outcome {
         Task::Inspect(file) => inspect::run(file, &settings),
         Task::Models(shelf) => models::run(shelf, &settings),
         Task::Verify(word) => verify::run(word, settings),
+        Task::Importance(word) => importance::run(word.as_deref(), settings),
     }
 }

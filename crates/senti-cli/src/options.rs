@@ -3,6 +3,7 @@
 //! Nothing comes in; out go [`OPTIONS`] and how a text becomes a value. Arguments, environment, `senti-ai.toml`, `--show_config`, help
 //! and `docs/options.md` are all made from this table, so a name cannot differ between them.
 
+use senti::importance::groups::GroupBy;
 use senti::models::MODELS;
 use senti_io::sources::SOURCES;
 use serde_json::json;
@@ -23,6 +24,8 @@ pub enum Verb {
     Models,
     /// `senti-ai verify MODEL`
     Verify,
+    /// `senti-ai importance [MODEL]`
+    Importance,
 }
 
 impl Verb {
@@ -34,6 +37,7 @@ impl Verb {
             Verb::Inspect => "inspect",
             Verb::Models => "models",
             Verb::Verify => "verify",
+            Verb::Importance => "importance",
         }
     }
 }
@@ -95,20 +99,22 @@ pub struct Opt {
 }
 
 use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
-use Verb::{Inspect, Models, Predict, Train, Verify};
+use Verb::{Importance, Inspect, Models, Predict, Train, Verify};
 
 /// Heading of the options that say what is read; a model keeps what they said.
 pub const DATA: &str = "Data";
 const WINDOW: &str = "Window";
 const MODEL: &str = "Model";
 const TRAINING: &str = "Training";
+const IMPORTANCE: &str = "Importance";
 const MACHINE: &str = "Machine";
 const OUTPUT: &str = "Output";
 const SETTINGS: &str = "Settings";
 
-const READERS: &[Verb] = &[Train, Predict, Inspect, Verify];
-const SOURCED: &[Verb] = &[Train, Predict, Verify];
-const ALL: &[Verb] = &[Train, Predict, Inspect, Models, Verify];
+const READERS: &[Verb] = &[Train, Predict, Inspect, Verify, Importance];
+const SOURCED: &[Verb] = &[Train, Predict, Verify, Importance];
+const ALL: &[Verb] = &[Train, Predict, Inspect, Models, Verify, Importance];
+const WRITERS: &[Verb] = &[Train, Predict, Importance];
 const BOTH: &[Verb] = &[Train, Predict];
 const TRAINS: &[Verb] = &[Train];
 
@@ -187,17 +193,21 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "batch_size", group: TRAINING, env: &["LSTM_BATCH_SIZE"], default: Some("32"), kind: Whole(1, 65_536), purpose: "Windows in a batch", verbs: TRAINS, ..ROW },
     Opt { name: "learning_rate", group: TRAINING, env: &["LSTM_LEARNING_RATE"], default: Some("0.001"), kind: Number(|x| x > 0.0 && x <= 1.0, "more than 0 and at most 1"), purpose: "Learning rate of Adam", verbs: TRAINS, ..ROW },
     Opt { name: "patience", group: TRAINING, env: &["LSTM_EARLY_STOPPING_PATIENCE"], default: Some("15"), kind: Whole(1, 1_000_000), purpose: "Epochs without improvement before stopping", verbs: TRAINS, ..ROW },
-    Opt { name: "seed", group: TRAINING, env: &["RANDOM_SEED"], default: Some("42"), kind: Whole(0, u64::MAX), purpose: "Seed of every random stream", verbs: TRAINS, ..ROW },
+    Opt { name: "seed", group: TRAINING, env: &["RANDOM_SEED"], default: Some("42"), kind: Whole(0, u64::MAX), purpose: "Seed of every random stream", verbs: &[Train, Importance], ..ROW },
     Opt { name: "memory", group: TRAINING, env: &["SENTI_MEMORY"], unset: "no limit", kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most memory to use, as 2GiB or 500MB; what would take more is refused before training starts", verbs: TRAINS, ..ROW },
     Opt { name: "checkpoint_every", group: TRAINING, env: &["SENTI_CHECKPOINT_EVERY"], default: Some("10s"), kind: Fitting("TIME", |text| Every::parse(text).is_some(), every::WANTED), purpose: "How often a training is kept for --resume: 30s, 5min, 5epochs or never; changes no result", verbs: TRAINS, ..ROW },
     Opt { name: "resume", group: TRAINING, kind: Switch, purpose: "Continue from the checkpoint in the output folder", verbs: TRAINS, ..ROW },
 
-    Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Verify], ..ROW },
+    Opt { name: "repeats", group: IMPORTANCE, env: &["SENTI_REPEATS"], default: Some("10"), kind: Whole(1, 10_000), purpose: "Shuffles of every group of columns", verbs: &[Importance], ..ROW },
+    Opt { name: "origins", group: IMPORTANCE, env: &["SENTI_ORIGINS"], default: Some("300"), kind: Whole(2, 1_000_000_000), purpose: "Held-out windows to measure on, at most; evenly spread", verbs: &[Importance], ..ROW },
+    Opt { name: "group_by", group: IMPORTANCE, env: &["SENTI_GROUP_BY"], default: Some("correlation"), kind: Choice(|| GroupBy::ALL.map(GroupBy::name).to_vec()), purpose: "Columns to shuffle together: those that are alike (|Spearman's rho| above 0.7), of one kind, or none", verbs: &[Importance], ..ROW },
+
+    Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Verify, Importance], ..ROW },
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
-    Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", ..ROW },
-    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models, Verify], ..ROW },
-    Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", ..ROW },
+    Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: WRITERS, ..ROW },
+    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models, Verify, Importance], ..ROW },
+    Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", verbs: WRITERS, ..ROW },
     Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
     Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: ALL, ..ROW },
 

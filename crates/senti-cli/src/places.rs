@@ -8,7 +8,7 @@ use std::path::Path;
 use senti::{Error, Result};
 use senti_io::atomic::{Pending, remove_leftovers};
 use senti_io::registry::Registry;
-use senti_io::report::{Make, OUTPUTS};
+use senti_io::report::{IMPORTANCE, ImportanceOutput, Make, MakeImportance, OUTPUTS};
 use senti_io::sources::Request;
 
 use crate::options::Verb;
@@ -41,6 +41,11 @@ pub fn spare_input(request: &Request, output: &Path, verb: Verb, no_plot: bool) 
 /// Names of the files that a command puts into its output folder.
 fn written(verb: Verb, no_plot: bool) -> Vec<String> {
     let mut names = Vec::new();
+    if verb == Verb::Importance {
+        let made = (IMPORTANCE.iter())
+            .filter(|output| !(no_plot && matches!(output.make, MakeImportance::Plot(_))));
+        return made.flat_map(ImportanceOutput::files).collect();
+    }
     for output in OUTPUTS {
         if verb == Verb::Predict && !output.predict {
             continue;

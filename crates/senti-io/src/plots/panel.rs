@@ -143,7 +143,7 @@ pub(super) fn heading(scene: &mut Scene, title: &str, reading: &str) -> f64 {
 }
 
 /// Text that fits into `room`, with an ellipsis where it had to be cut.
-fn cut(text: &str, weight: Weight, size: f64, room: f64) -> String {
+pub(super) fn cut(text: &str, weight: Weight, size: f64, room: f64) -> String {
     if font::width(weight, text, size) <= room {
         return text.into();
     }
