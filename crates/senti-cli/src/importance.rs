@@ -19,7 +19,7 @@ use crate::options::Verb;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::verify::Saved;
-use crate::{interrupt, machine, places, say, source, verify};
+use crate::{interrupt, machine, places, say, source, train, verify};
 
 /// Features that the table shows; the rest is in the files.
 const SHOWN: usize = 10;
@@ -78,8 +78,8 @@ pub fn run(word: Option<&str>, mut settings: Settings) -> Outcome {
         || importance_value(&saved.name, &found),
         || text(&saved, &found),
     )?;
-    for file in files {
-        say::note(&format!("wrote {}", file.display()));
+    if !files.is_empty() {
+        say::note(train::written(&files).trim_end());
     }
     Ok(())
 }
@@ -118,6 +118,15 @@ fn text(saved: &Saved, found: &Importance) -> String {
     text
 }
 
+/// Two digits behind the point, and no `-0.00`.
+fn percent(value: f64) -> String {
+    let text = format!("{value:.2}");
+    match text.as_str() {
+        "-0.00" => "0.00".to_owned(),
+        _ => text,
+    }
+}
+
 /// Groups, the most costly first.
 fn shuffled(found: &Importance) -> String {
     let costs = &found.permutation.groups;
@@ -134,8 +143,12 @@ fn shuffled(found: &Importance) -> String {
     for cost in costs {
         let overall = cost.overall();
         let row = std::iter::once(cost.group.name.clone())
-            .chain(cost.lost.iter().map(|lost| format!("{:.2}", lost.mean)))
-            .chain([format!("{:.2} to {:.2}", overall.low, overall.high)]);
+            .chain(cost.lost.iter().map(|lost| percent(lost.mean)))
+            .chain([format!(
+                "{} to {}",
+                percent(overall.low),
+                percent(overall.high)
+            )]);
         grid.row(row);
     }
     let mut text = format!(

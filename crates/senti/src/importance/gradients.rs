@@ -19,7 +19,7 @@ use crate::prepare::Preparation;
 use crate::windows::Labelled;
 
 /// Places on the way from the median window at which the gradient is taken.
-pub const NODES: usize = 32;
+pub const NODES: usize = 64;
 
 /// Windows that are explained at once.
 const ROWS: usize = 32;

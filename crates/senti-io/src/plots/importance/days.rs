@@ -5,6 +5,7 @@ use senti::importance::gradients::{Attributed, Gradients, Number};
 
 use super::super::SIZE;
 use super::super::axis::grouped;
+use super::super::font::{self, Weight};
 use super::super::panel::{SMALL, heading};
 use super::super::scene::{Anchor, Color, Scene, Stroke, Style, paint};
 use super::{Rows, left_out, names, on_windows};
@@ -15,13 +16,10 @@ const MOST_DAYS: usize = 60;
 /// Draws it; `None` for a model that is no network.
 pub fn days(found: &Importance) -> Option<Scene> {
     let gradients = found.gradients.as_ref()?;
-    let title = format!(
-        "Integrated gradients: what the forecast is made of, by feature and day; {}",
-        on_windows(found)
-    );
+    let title = format!("Integrated gradients on {}", on_windows(found));
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
     let reading = format!(
-        "Darker cells moved the forecast more from that of a median window: mean |attribution| in {}s, mean over all steps ahead.{}",
+        "The darker, the more a feature on that day moved the forecast from that of a median window: mean |attribution| in {}s, over all steps ahead.{}",
         gradients.unit,
         left_out(found.features.len(), "features")
     );
@@ -132,7 +130,7 @@ fn scale(scene: &mut Scene, (right, y): (f64, f64), color: Color, most: f64) {
     let text = format!("{most:.1e}");
     scene.text((right, y + 6.0), &text, label);
     let (width, parts) = (90.0, 15);
-    let left = right - 62.0 - width;
+    let left = right - font::width(Weight::Regular, &text, SMALL) - 6.0 - width;
     let part = width / f64::from(parts);
     for k in 0..parts {
         let x = left + part * f64::from(k);

@@ -4,6 +4,7 @@ use senti::importance::Importance;
 use senti::importance::gradients::Number;
 
 use super::super::SIZE;
+use super::super::axis::grouped;
 use super::super::panel::heading;
 use super::super::scene::{Color, Scene, paint};
 use super::{Bar, Rows, bars, left_out, names, on_windows};
@@ -38,19 +39,19 @@ pub fn features(found: &Importance) -> Option<Scene> {
     let (first, _, _) = panels.get(by.saturating_sub(1))?;
     order.sort_by(|&a, &b| first[b].total_cmp(&first[a]));
 
-    let title = format!("Feature by feature; {}", on_windows(found));
+    let title = format!("Feature by feature on {}", on_windows(found));
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
-    let forest = match &found.forest {
-        Some(forest) => format!(
-            " The forest forecasts the next step's move and knows nothing of the model; its R² on held-out windows is {:.2}, and its shares are biased.",
-            forest.held_out_r2
-        ),
-        None => String::new(),
-    };
-    let reading = format!(
-        "Share of all attributions that is the feature's.{forest}{}",
-        left_out(order.len(), "features")
-    );
+    let mut reading = String::new();
+    if found.gradients.is_some() {
+        reading += "Gradients: how much of all attributions is the feature's. ";
+    }
+    if let Some(forest) = &found.forest {
+        reading += &format!(
+            "Forest: for comparison, it knows nothing of the model, is biased, and has an R² of {} on these windows.",
+            grouped(forest.held_out_r2, 2)
+        );
+    }
+    reading += &left_out(order.len(), "features");
     let top = heading(&mut scene, &title, &reading);
     let rows = Rows::between(top + 26.0, SIZE.1 - 34.0, order.len());
     let labels: Vec<&str> = (order.iter())

@@ -11,15 +11,15 @@ use super::{Bar, Rows, bars, left_out, names, on_windows, size_of};
 
 /// Draws it.
 pub fn shuffled(found: &Importance) -> Scene {
-    let title = format!(
-        "Permutation importance: skill lost when a group of columns comes from another window; {}",
-        on_windows(found)
-    );
+    let title = format!("Permutation importance on {}", on_windows(found));
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
     let costs = &found.permutation.groups;
     let reading = format!(
-        "By how much the CRPS rises (mean of {} shuffles; line: {:.0} % interval over windows). An interval that holds 0 may be chance.{}",
-        found.choices.repeats,
+        "Rise of the CRPS when columns come from another window: mean of {}, line: {:.0} % interval over windows. Where it holds 0 it may be chance.{}",
+        match found.choices.repeats {
+            1 => "1 shuffle".to_owned(),
+            n => format!("{n} shuffles"),
+        },
         100.0 * COVERAGE,
         left_out(costs.len(), "groups")
     );
@@ -59,6 +59,7 @@ fn table(scene: &mut Scene, rows: Rows, left: f64, cell: f64, costs: &[Cost]) {
         .flat_map(by_step)
         .map(|lost| lost.mean.abs())
         .fold(0.0, f64::max);
+    let decimals = if most < 2.0 { 2 } else { 1 };
     let size = size_of(rows);
     for (row, cost) in shown.iter().enumerate() {
         for (column, lost) in by_step(cost).into_iter().enumerate() {
@@ -85,7 +86,7 @@ fn table(scene: &mut Scene, rows: Rows, left: f64, cell: f64, costs: &[Cost]) {
             let style = style.anchor(Anchor::Middle);
             scene.text(
                 (at + cell / 2.0, rows.middle(row) + size * 0.36),
-                &grouped(lost.mean, 1),
+                &grouped(lost.mean, decimals),
                 if sure { style.bold() } else { style },
             );
         }
