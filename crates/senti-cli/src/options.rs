@@ -164,7 +164,7 @@ const fn share(
 /// Every option, in the order of help.
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
-    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "what is given", kind: Choice(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from; when left out: local with a data path, bigquery with a project and a data set, else sample; in verify: the model's", verbs: SOURCED, ..ROW },
+    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "what is given", kind: Choice(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from; when left out: local with a data path, bigquery with a project and a data set, else sample; in verify and importance: the model's", verbs: SOURCED, ..ROW },
     Opt { name: "data_path", env: &["DATA_PATH"], unset: "none", kind: Path, purpose: "File to read: CSV in any dialect, gzip, zstd or Parquet", verbs: SOURCED, ..ROW },
     column("target_column", &["SENTI_TARGET_COLUMN"], "Column to forecast: the closing price"),
     column("open_column", &["SENTI_OPEN_COLUMN"], "Column with the opening price"),

@@ -4,6 +4,7 @@
 
 mod atomic;
 mod checkpoint;
+mod importance;
 mod plots;
 mod registry;
 mod report;

@@ -8,7 +8,7 @@ use super::super::axis::grouped;
 use super::super::font::{self, Weight};
 use super::super::panel::{SMALL, heading};
 use super::super::scene::{Anchor, Color, Scene, Stroke, Style, paint};
-use super::{Rows, left_out, names, on_windows};
+use super::{Rows, left_out, names, on_windows, whole_dots};
 
 /// Columns that a map has room for; more days are put together.
 const MOST_DAYS: usize = 60;
@@ -83,7 +83,11 @@ fn map(
         .iter()
         .flat_map(|&feature| (0..columns).map(move |column| value(feature, column)));
     let most = cells.fold(0.0, f64::max);
-    let width = (right - left) / columns as f64;
+    let (left, width) = (
+        whole_dots(left),
+        whole_dots((right - left) / columns as f64).max(0.5),
+    );
+    let right = left + width * columns as f64;
     let air = if width > 6.0 { 0.5 } else { 0.0 };
     for (row, &feature) in shown.iter().enumerate() {
         for column in 0..columns {

@@ -35,8 +35,12 @@ impl Rows {
     /// `n` rows (at most [`MOST_ROWS`]) between these heights, none higher than a finger.
     fn between(top: f64, bottom: f64, n: usize) -> Self {
         let n = n.clamp(1, MOST_ROWS);
-        let height = ((bottom - top) / n as f64).min(34.0);
-        Self { top, height, n }
+        let height = whole_dots(((bottom - top) / n as f64).min(34.0));
+        Self {
+            top: whole_dots(top),
+            height,
+            n,
+        }
     }
 
     /// Upper edge of a row.
@@ -52,6 +56,11 @@ impl Rows {
     fn bottom(self) -> f64 {
         self.edge(self.n)
     }
+}
+
+/// Down to whole dots of the PNG, which has two for a pixel: edges are sharp so, and the file is smaller.
+fn whole_dots(length: f64) -> f64 {
+    (2.0 * length).floor() / 2.0
 }
 
 /// Size of words that fits into the rows.
