@@ -217,13 +217,13 @@ fn held_out<'a>(
             "{found} windows are from the model's test part or newer, wanted at least 2"
         ))
         .hint(format!(
-            "give rows that reach past {}, {} of them behind the last origin",
+            "the test part begins at {}: give rows that reach at least {} steps past it",
             crate::calendar::format_time(test.first_origin, manifest.data.step),
-            manifest.plan.forecast_horizon
+            manifest.plan.forecast_horizon + 1
         )));
     }
     let taken = found.min(most.max(2));
-    let held = (0..taken).map(|k| all.get(early + k * found / taken));
+    let held = (0..taken).map(|k| all.get(early + k * (found - 1) / (taken - 1)));
     Ok((held.collect(), found))
 }
 
