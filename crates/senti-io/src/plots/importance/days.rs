@@ -19,9 +19,8 @@ pub fn days(found: &Importance) -> Option<Scene> {
     let title = format!("Integrated gradients on {}", on_windows(found));
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
     let reading = format!(
-        "The darker, the more a feature on that day moved the forecast from that of a median window: mean |attribution| in {}s, over all steps ahead.{}",
-        gradients.unit,
-        left_out(found.features.len(), "features")
+        "The darker, the more a feature on that day moved the forecast from that of a median window: mean |attribution| in {}s, over all steps ahead.",
+        gradients.unit
     );
     let top = heading(&mut scene, &title, &reading);
     let order = order(gradients);
@@ -37,6 +36,7 @@ pub fn days(found: &Importance) -> Option<Scene> {
         let at = left + index as f64 * (width + gap);
         map(&mut scene, rows, (at, at + width), attributed, &order);
     }
+    left_out(&mut scene, order.len());
     Some(scene)
 }
 

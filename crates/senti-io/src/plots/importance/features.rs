@@ -43,15 +43,14 @@ pub fn features(found: &Importance) -> Option<Scene> {
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
     let mut reading = String::new();
     if found.gradients.is_some() {
-        reading += "Gradients: how much of all attributions is the feature's. ";
+        reading += "Gradients: the feature's share of all attributions. ";
     }
     if let Some(forest) = &found.forest {
         reading += &format!(
-            "Forest: for comparison, it knows nothing of the model, is biased, and has an R² of {} on these windows.",
+            "Forest: for comparison; biased, knows nothing of the model, R² {} on these windows.",
             grouped(forest.held_out_r2, 2)
         );
     }
-    reading += &left_out(order.len(), "features");
     let top = heading(&mut scene, &title, &reading);
     let rows = Rows::between(top + 26.0, SIZE.1 - 34.0, order.len());
     let labels: Vec<&str> = (order.iter())
@@ -80,5 +79,6 @@ pub fn features(found: &Importance) -> Option<Scene> {
             title,
         );
     }
+    left_out(&mut scene, order.len());
     Some(scene)
 }

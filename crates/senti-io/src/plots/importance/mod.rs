@@ -107,7 +107,12 @@ fn bars(
         let (low, high) = bar.interval.unwrap_or((bar.length, bar.length));
         [bar.length, low, high]
     });
-    let axis = Axis::linear(reach.chain([0.0]), 0.04, 4, ending);
+    let reach: Vec<f64> = reach.chain([0.0]).collect();
+    let axis = match reach.iter().any(|&length| length != 0.0) {
+        true => Axis::linear(reach, 0.04, 4, ending),
+        // Nothing at all still has a scale.
+        false => Axis::between(0.0, 1.0, 2, ending),
+    };
     let x = |value: f64| left + axis.place(value).clamp(0.0, 1.0) * (right - left);
     let label = Style::new(SMALL, paint::MUTED).anchor(Anchor::Middle);
     for tick in &axis.ticks {
@@ -151,11 +156,12 @@ fn bars(
     );
 }
 
-/// What a picture has no room for, in words.
-fn left_out(all: usize, what: &str) -> String {
-    match all.saturating_sub(MOST_ROWS) {
-        0 => String::new(),
-        n => format!(" The other {n} {what} are in the CSV."),
+/// Says below the names what the picture has no room for.
+fn left_out(scene: &mut Scene, all: usize) {
+    if let Some(n @ 1..) = all.checked_sub(MOST_ROWS) {
+        let style = Style::new(SMALL, paint::MUTED);
+        let text = format!("{n} more in the CSV");
+        scene.text((24.0, super::SIZE.1 - 16.0), &text, style);
     }
 }
 

@@ -15,13 +15,12 @@ pub fn shuffled(found: &Importance) -> Scene {
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
     let costs = &found.permutation.groups;
     let reading = format!(
-        "Rise of the CRPS when columns come from another window: mean of {}, line: {:.0} % interval over windows. Where it holds 0 it may be chance.{}",
+        "Rise of the CRPS when columns come from another window: mean of {}, line: {:.0} % interval over windows. Where it holds 0 it may be chance.",
         match found.choices.repeats {
             1 => "1 shuffle".to_owned(),
             n => format!("{n} shuffles"),
         },
-        100.0 * COVERAGE,
-        left_out(costs.len(), "groups")
+        100.0 * COVERAGE
     );
     let top = heading(&mut scene, &title, &reading);
     let rows = Rows::between(top + 26.0, SIZE.1 - 34.0, costs.len());
@@ -35,7 +34,8 @@ pub fn shuffled(found: &Importance) -> Scene {
         })
         .collect();
     let told = costs.first().map_or(0, |cost| cost.lost.len() - 1);
-    let cell = 62.0;
+    // As wide as its heading at least.
+    let cell = (310.0 / told.max(1) as f64).max(62.0);
     let right = SIZE.0 - 24.0 - cell * told as f64 - 40.0;
     bars(
         &mut scene,
@@ -47,6 +47,7 @@ pub fn shuffled(found: &Importance) -> Scene {
         "skill lost, mean over all steps ahead",
     );
     table(&mut scene, rows, right + 40.0, cell, costs);
+    left_out(&mut scene, costs.len());
     scene
 }
 
@@ -82,8 +83,7 @@ fn table(scene: &mut Scene, rows: Rows, left: f64, cell: f64, costs: &[Cost]) {
                 0.04 + 0.56 * share,
             );
             let sure = lost.low > 0.0 || lost.high < 0.0;
-            let style = Style::new(size, if sure { paint::INK } else { paint::MUTED });
-            let style = style.anchor(Anchor::Middle);
+            let style = Style::new(size, paint::INK).anchor(Anchor::Middle);
             scene.text(
                 (at + cell / 2.0, rows.middle(row) + size * 0.36),
                 &grouped(lost.mean, decimals),
