@@ -163,10 +163,12 @@ pub fn linked(rho: &[Vec<f64>], cut: f64) -> Vec<Vec<usize>> {
             break;
         };
         let (n_i, n_j) = (groups[i].len() as f64, groups[j].len() as f64);
-        for k in 0..groups.len() {
-            let mean = (n_i * distance[k][i] + n_j * distance[k][j]) / (n_i + n_j);
-            (distance[k][i], distance[i][k]) = (mean, mean);
+        let mean = |row: &Vec<f64>| (n_i * row[i] + n_j * row[j]) / (n_i + n_j);
+        let means: Vec<f64> = distance.iter().map(mean).collect();
+        for (row, mean) in distance.iter_mut().zip(&means) {
+            row[i] = *mean;
         }
+        distance[i] = means;
         let joined = groups.remove(j);
         groups[i].extend(joined);
         distance.remove(j);

@@ -161,7 +161,7 @@ fn shuffled_windows_lose_what_scikit_learn_says() {
             columns: vec![column],
         })
         .collect();
-    let preparation = Preparation::fit(&x, [0..x.n_rows()]).unwrap();
+    let preparation = Preparation::fit(&x, std::iter::once(0..x.n_rows())).unwrap();
     let found = permutation::measure(
         &held,
         &mut model,
@@ -221,7 +221,7 @@ fn columns_of_a_group_are_shuffled_together() {
         columns: columns.to_vec(),
     };
     let groups = [group(&[0]), group(&[0, 1]), group(&[2])];
-    let preparation = Preparation::fit(&x, [0..x.n_rows()]).unwrap();
+    let preparation = Preparation::fit(&x, std::iter::once(0..x.n_rows())).unwrap();
     let found = permutation::measure(
         &held,
         &mut model,

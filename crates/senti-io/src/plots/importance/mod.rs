@@ -122,7 +122,7 @@ fn bars(
             Stroke::new(paint::GRID, 1.0),
         );
         let half = font::width(Weight::Regular, &tick.label, SMALL) / 2.0;
-        if x - half > left - 20.0 && x + half < right + 20.0 {
+        if x - half > left - 16.0 && x + half < right + 14.0 {
             scene.text((x, rows.bottom() + 17.0), &tick.label, label);
         }
     }
@@ -161,7 +161,7 @@ fn left_out(scene: &mut Scene, all: usize) {
     if let Some(n @ 1..) = all.checked_sub(MOST_ROWS) {
         let style = Style::new(SMALL, paint::MUTED);
         let text = format!("{n} more in the CSV");
-        scene.text((24.0, super::SIZE.1 - 16.0), &text, style);
+        scene.text((24.0, super::SIZE.1 - 4.0), &text, style);
     }
 }
 
