@@ -210,11 +210,15 @@ fn features(found: &Importance) -> String {
             .map(|(_, shares)| format!("{:.1}", shares[feature]));
         grid.row(std::iter::once(name).chain(shares));
     }
-    let title = match found.gradients {
-        Some(_) => {
-            "share of the attributions by integrated gradients, of the forecast's median and width"
-        }
-        None => "share of the impurity in a random forest",
+    let numbers: Vec<&str> = (found.gradients.iter().flat_map(|all| &all.numbers))
+        .map(|attributed| attributed.number.name())
+        .collect();
+    let title = match numbers.is_empty() {
+        false => format!(
+            "share of the attributions by integrated gradients, of the forecast's {}",
+            numbers.join(" and ")
+        ),
+        true => "share of the impurity in a random forest".to_owned(),
     };
     let mut text = format!("\n{title}\n{}", grid.numbers(1));
     if order.len() > SHOWN {

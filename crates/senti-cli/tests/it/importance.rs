@@ -141,6 +141,21 @@ fn what_cannot_be_measured_is_told() {
     );
 }
 
+/// Rows that lie where an output would go are not replaced.
+#[test]
+fn an_output_never_replaces_the_input() {
+    let desk = Desk::trained();
+    std::fs::create_dir(desk.path("told")).unwrap();
+    desk.file("told/importance.csv", &prices(400));
+    let before = desk.tree(".");
+    let data = ["--data_path", "told/importance.csv", "--output", "told"];
+    let done = desk.run(&[&["importance"], &data[..]].concat());
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    assert!(done.err.contains("would replace the input"), "{}", done.err);
+    assert!(desk.tree(".") == before, "something was written");
+    measured(&desk, &[&data[..3], &["elsewhere", "--no_plot"]].concat());
+}
+
 #[test]
 fn ctrl_c_stops_it_and_nothing_is_written() {
     let desk = Desk::trained();

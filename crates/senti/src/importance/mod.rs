@@ -108,6 +108,33 @@ pub struct Importance {
 /// Measures what a model looks at, on the windows of its test part and behind it.
 ///
 /// The same artifact, table, choices and instruction set give the same bits, whatever the threads.
+///
+/// ```
+/// use senti::importance::{Choices, importance};
+/// use senti::observe::Next;
+/// use senti::plan::Draft;
+/// use senti::table::{Column, Role, Rows, Table, TableOptions};
+/// use senti::{Machine, Provenance, doors};
+///
+/// // a price that goes up and down every ten days
+/// let close = (0..300).map(|day| 100.0 + (std::f64::consts::TAU * f64::from(day) / 20.0).sin()).collect();
+/// let rows = Rows {
+///     time: (0..300).map(|day| day * 86_400_000).collect(),
+///     line: vec![],
+///     columns: vec![Column { name: "close".into(), role: Role::Close, values: close }],
+/// };
+/// let (table, _) = Table::from_rows(rows, &TableOptions::default())?;
+/// let plan = Draft { model_type: "basic".into(), input_seq_length: 5, forecast_horizon: 3, ..Draft::default() }.check()?;
+/// let machine = Machine { threads: 1, simd: senti_engine::Simd::detect() };
+/// let outcome = doors::fit(&table, &plan, &Provenance::default(), machine, None, &mut |_| Next::Continue)?;
+///
+/// let choices = Choices { repeats: 2, ..Choices::default() };
+/// let found = importance(&outcome.artifact, &table, machine, choices, &mut |_| Next::Continue)?;
+/// let first = &found.permutation.groups[0];
+/// assert!(first.overall().mean > 10.0, "the path of the price is all there is to know");
+/// assert!(!first.group.name.starts_with("weekday"));
+/// # Ok::<(), senti::Error>(())
+/// ```
 pub fn importance(
     artifact: &Artifact,
     table: &Table,
