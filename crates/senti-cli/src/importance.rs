@@ -234,10 +234,11 @@ fn features(found: &Importance) -> String {
     }
     if let Some(forest) = &found.forest {
         text += &format!(
-            "the forest ({} trees, {} training rows) knows nothing of the model and is biased towards features of many values; it forecasts the next step with an R² of {:.3} on the held-out windows{}\n",
+            "the forest ({} trees, {} training rows) knows nothing of the model and is biased towards features of many values; it forecasts the next step with an R² of {:.3} on {}{}\n",
             forest.trees,
             forest.rows,
             forest.held_out_r2,
+            say::count(forest.held_out, "held-out window"),
             match forest.held_out_r2 > 0.0 {
                 true => "",
                 false => ": its ranking is of noise",

@@ -113,6 +113,7 @@ fn made(n: usize, days: usize, horizon: usize, scale: f64) -> Importance {
                 .map(|k| 2.0 * k as f64 / (n * (n + 1)) as f64)
                 .collect(),
             held_out_r2: -0.12,
+            held_out: 1_000,
         }),
     }
 }

@@ -23,7 +23,7 @@ pub const TREES: usize = 100;
 /// Trees that are grown between two looks at the observer.
 const AT_ONCE: usize = 10;
 
-/// Most rows that a forest is grown on; more are thinned out evenly.
+/// Most rows that a forest is grown on, or asked for; more are thinned out evenly.
 const MOST_ROWS: usize = 5_000;
 
 /// Fewest rows that make a ranking worth its name.
@@ -38,9 +38,12 @@ pub struct Forest {
     pub rows: usize,
     /// Share of the impurity that each feature took away; together 1 (0 where no tree found a split).
     pub features: Vec<f64>,
-    /// 1 - Σ(y - forecast)² / Σy² of the next step's log return on the held-out windows: against "no move". Not above 0, the forest has
+    /// 1 - Σ(y - forecast)² / Σy² of the next step's log return on held-out windows: against "no move". Not above 0, the forest has
     /// learned nothing that lasts, and its ranking is of noise.
     pub held_out_r2: f64,
+    /// Windows that it was found on: all held-out ones, or as many as a forest is grown on. A few hundred are too few where single
+    /// moves are large: on 300 hours of Bitcoin it was 0.19, on 8,587 of the same year -0.12.
+    pub held_out: usize,
 }
 
 /// What [`grow`] gives.
@@ -98,11 +101,11 @@ pub fn grow(
     })
 }
 
-/// Grows a forest on the training part; none where its rows are not in the table.
+/// Grows a forest on the training part, to be tried on the windows from position `held_out` on; none where its rows are not in the table.
 pub(super) fn measure(
     manifest: &Manifest,
     all: &Windows<'_>,
-    held: &[Labelled<'_>],
+    held_out: usize,
     seed: u64,
     observe: &mut Observer<'_>,
 ) -> Result<Option<Forest>> {
@@ -115,8 +118,11 @@ pub(super) fn measure(
     if origins.len() < FEWEST_ROWS {
         return Ok(None);
     }
-    let stride = origins.len().div_ceil(MOST_ROWS);
-    let origins: Vec<Labelled<'_>> = origins.into_iter().step_by(stride).collect();
+    let stride = |n: usize| n.div_ceil(MOST_ROWS).max(1);
+    let apart = stride(origins.len());
+    let origins: Vec<Labelled<'_>> = origins.into_iter().step_by(apart).collect();
+    let held = (held_out..all.len()).step_by(stride(all.len() - held_out));
+    let held: Vec<Labelled<'_>> = held.map(|position| all.get(position)).collect();
     let features = |labelled: &Labelled<'_>| {
         let past = labelled.window().past();
         past.last().map(<[f64]>::to_vec).unwrap_or_default()
@@ -153,5 +159,6 @@ pub(super) fn measure(
         } else {
             0.0
         },
+        held_out: held.len(),
     }))
 }

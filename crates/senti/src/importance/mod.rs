@@ -151,7 +151,7 @@ pub fn importance(
     }
     let matrix = manifest.features.compute(table)?;
     let all = Windows::new(table, &matrix, plan.input_seq_length, plan.forecast_horizon);
-    let (held, held_out) = held_out(manifest, &all, choices.origins)?;
+    let (held, first) = held_out(manifest, &all, choices.origins)?;
     let first_origin = held[0].window().time();
     let last_origin = held[held.len() - 1].window().time();
 
@@ -186,7 +186,7 @@ pub fn importance(
         )?),
         None => None,
     };
-    let forest = forest::measure(manifest, &all, &held, choices.seed, observe)?;
+    let forest = forest::measure(manifest, &all, first, choices.seed, observe)?;
     let described = manifest
         .features
         .groups()
@@ -195,7 +195,7 @@ pub fn importance(
     Ok(Importance {
         measured: Measured {
             windows: held.len(),
-            held_out,
+            held_out: all.len() - first,
             first_origin,
             last_origin,
             step,
@@ -226,7 +226,7 @@ fn part<'m>(manifest: &'m Manifest, name: &str) -> Result<&'m PartRecord> {
         .ok_or_else(|| Error::data(format!("the artifact does not tell its {name} part")))
 }
 
-/// Windows from the recorded test part on, at most `most`, evenly spread; and how many there were.
+/// Windows from the recorded test part on, at most `most`, evenly spread; and the position of the first of all of them.
 fn held_out<'a>(
     manifest: &Manifest,
     all: &Windows<'a>,
@@ -251,7 +251,7 @@ fn held_out<'a>(
     }
     let taken = found.min(most.max(2));
     let held = (0..taken).map(|k| all.get(early + k * (found - 1) / (taken - 1)));
-    Ok((held.collect(), found))
+    Ok((held.collect(), early))
 }
 
 /// Rows that these windows look at, each once.

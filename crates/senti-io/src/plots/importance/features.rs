@@ -47,7 +47,7 @@ pub fn features(found: &Importance) -> Option<Scene> {
     }
     if let Some(forest) = &found.forest {
         reading += &format!(
-            "Forest: for comparison; biased, knows nothing of the model, R² {} on these windows.",
+            "Forest: for comparison; biased, knows nothing of the model, R² {} on held-out windows.",
             grouped(forest.held_out_r2, 2)
         );
     }
