@@ -10,6 +10,7 @@ mod cases;
 mod goldens;
 mod gradients;
 mod initialise;
+mod inputs;
 mod losses;
 mod random;
 mod reference;

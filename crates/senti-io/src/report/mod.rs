@@ -9,6 +9,7 @@ mod backtest;
 mod documents;
 mod figures;
 pub mod html;
+mod importance;
 mod recorder;
 mod tables;
 mod verdict;
@@ -30,6 +31,9 @@ use crate::registry::Entry;
 pub use backtest::{BACKTEST_OUTPUTS, Judged, write_backtest};
 pub use documents::{forecast_value, scores_value};
 pub use figures::{date, number};
+pub use importance::{
+    IMPORTANCE, ImportanceOutput, MakeImportance, importance_value, write_importance,
+};
 pub use recorder::Recorder;
 pub use tables::predictions_bytes;
 pub(crate) use tables::rate;
@@ -253,7 +257,16 @@ fn write(dir: &Path, stage: Stage, results: &Results<'_>, no_plot: bool) -> Resu
 /// touches no file that only a training writes.
 fn remove_stale(dir: &Path, training: bool, written: &[PathBuf]) -> Result<()> {
     let ours = OUTPUTS.iter().filter(|output| training || output.predict);
-    for path in ours.flat_map(Output::files).map(|name| dir.join(name)) {
+    remove_files(dir, ours.flat_map(Output::files), written)
+}
+
+/// Removes files of these names that were not written now.
+fn remove_files(
+    dir: &Path,
+    names: impl Iterator<Item = String>,
+    written: &[PathBuf],
+) -> Result<()> {
+    for path in names.map(|name| dir.join(name)) {
         // A folder of that name is not ours.
         if written.contains(&path) || path.is_dir() {
             continue;

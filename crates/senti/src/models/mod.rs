@@ -102,6 +102,26 @@ pub(crate) fn naive(known: &Windows<'_>) -> Box<dyn Fitted> {
     Box::new(naive::Naive::learn(known))
 }
 
+/// A network laid open: what an explanation by gradients needs.
+pub struct Opened {
+    /// The network, with its weights.
+    pub network: senti_engine::Network,
+    /// How its outputs become quantiles; none for a loss of points, whose outputs are the encoded forecasts themselves.
+    pub head: Option<senti_engine::Pinball>,
+    /// What an encoded value of each step is multiplied by to be in `unit`: (H).
+    pub scale: Vec<f64>,
+    /// Unit of what is explained.
+    pub unit: &'static str,
+}
+
+/// The network of an artifact; none for a model that is no network.
+pub fn open(manifest: &Manifest, tensors: &[Tensor], machine: Machine) -> Result<Option<Opened>> {
+    match manifest.plan.model_type.as_str() {
+        "lstm" => lstm::open(manifest, tensors, machine).map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// What a model learns from.
 pub struct Job<'a> {
     /// The choices.
