@@ -24,6 +24,17 @@ pub struct Rows {
     pub target: Vec<f32>,
     /// Quantiles before any tree, rising: (n, Q).
     pub begin: Vec<f32>,
+    /// Runs of all rows, in order.
+    pub runs: Vec<Run>,
+}
+
+/// Rows side by side of which neighbours tell nearly the same, as moves of many steps do that begin one step apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Rows of the run.
+    pub len: usize,
+    /// Every so many-th row is news. Each tree is grown on those, from a random one on; a row's loss counts one part in this many.
+    pub spacing: usize,
 }
 
 /// How to grow.
@@ -39,13 +50,9 @@ pub struct Growth {
     pub trees: usize,
     /// Trees without gain on the held-out rows before it ends.
     pub patience: usize,
-    /// Rows that tell one thing (a window's steps), side by side: drawn together, and counted as one where significance is asked.
-    pub group: usize,
-    /// Share of the groups drawn for each tree.
-    pub share: f64,
     /// Share of the rows drawn that a leaf needs, at least.
     pub least: f64,
-    /// χ² (three degrees of freedom, rows counted by groups) that a split needs, at least.
+    /// Sum of three χ² that a split needs, at least.
     pub significance: f64,
     /// Of the draws.
     pub seed: u64,
@@ -268,6 +275,20 @@ fn best_split(
     best
 }
 
+/// Mean loss of rows whose runs count by their spacing.
+fn loss(rows: &Rows, quantiles: &[f32], levels: &[f64]) -> f64 {
+    let (mut first, mut sum, mut weights) = (0, 0.0, 0.0);
+    for run in rows.runs.iter().filter(|run| run.len > 0) {
+        let part = first..first + run.len;
+        let weight = run.len as f64 / run.spacing as f64;
+        let quantiles = &quantiles[part.start * levels.len()..part.end * levels.len()];
+        sum += weight * pinball(&rows.target[part], quantiles, levels);
+        weights += weight;
+        first += run.len;
+    }
+    sum / weights
+}
+
 /// Mean pinball loss over rows and levels, of quantiles (n, Q).
 pub fn pinball(target: &[f32], quantiles: &[f32], levels: &[f64]) -> f64 {
     let mut sum = 0.0;
@@ -284,14 +305,15 @@ pub fn pinball(target: &[f32], quantiles: &[f32], levels: &[f64]) -> f64 {
 /// ends the growth by saying false (none is returned then).
 ///
 /// ```
-/// use senti_engine::boosting::{Growth, Rows, grow};
+/// use senti_engine::boosting::{Growth, Rows, Run, grow};
 /// // the feature tells how wide the target is spread
 /// let rows = |n: usize| Rows {
 ///     features: (0..n).map(|i| (i % 2) as f32).collect(),
 ///     target: (0..n).map(|i| (i % 7) as f32 * (1 + i % 2) as f32).collect(),
 ///     begin: [1.0, 9.0].repeat(n),
+///     runs: vec![Run { len: n, spacing: 1 }],
 /// };
-/// let growth = Growth { levels: vec![0.1, 0.9], depth: 1, learning_rate: 0.5, trees: 50, patience: 10, group: 1, share: 1.0, least: 0.1, significance: 5.0, seed: 1 };
+/// let growth = Growth { levels: vec![0.1, 0.9], depth: 1, learning_rate: 0.5, trees: 50, patience: 10, least: 0.1, significance: 5.0, seed: 1 };
 /// let forest = grow(&rows(1400), &rows(700), 1, &growth, |_| true).unwrap();
 /// let mut quantiles = [1.0, 9.0];
 /// forest.predict(&[0.0], &mut quantiles);
@@ -313,13 +335,15 @@ pub fn grow(
         assert!(n > 0, "trees grow on rows");
         assert_eq!(rows.features.len(), n * n_features, "features of the rows");
         assert_eq!(rows.begin.len(), n * q, "first quantiles of the rows");
+        let in_runs: usize = rows.runs.iter().map(|run| run.len).sum();
+        assert_eq!(in_runs, n, "rows of the runs");
+        let spaced = rows.runs.iter().all(|run| run.spacing > 0);
+        assert!(spaced, "a run takes every first row at least");
     }
     assert!(
         (1..=8).contains(&growth.depth),
         "a tree of 1 to 8 splits above a leaf"
     );
-    let groups = n / growth.group;
-    assert!(groups > 0, "a group has no more rows than there are");
     let binned = Binned::new(&train.features, n_features);
     let deciding = DECIDING.map(|level| nearest(&growth.levels, level));
     let levels = deciding.map(|at| growth.levels[at]);
@@ -329,9 +353,8 @@ pub fn grow(
         .collect();
     let mut held = valid.begin.clone();
     let draws = Stream::new(growth.seed, Purpose::Bootstrap);
-    let mut order = vec![0; groups];
     let mut forest = Forest::new(n_features, q, growth.depth);
-    let (mut best_loss, mut best_trees) = (pinball(&valid.target, &held, &growth.levels), 0);
+    let (mut best_loss, mut best_trees) = (loss(valid, &held, &growth.levels), 0);
     let mut marks = vec![[0; 4]; n];
     let mut leaf_of = vec![0_u8; n];
     while forest.len() < growth.trees && forest.len() < best_trees + growth.patience {
@@ -339,16 +362,13 @@ pub fn grow(
             return None;
         }
         let tree = forest.len();
-        draws.permutation(tree as u64, &mut order);
-        let drawn = ((groups as f64 * growth.share).ceil() as usize).clamp(1, groups);
-        order[..drawn].sort_unstable();
-        let rows: Vec<u32> = order[..drawn]
-            .iter()
-            .flat_map(|&group| {
-                let first = group * growth.group as u32;
-                first..first + growth.group as u32
-            })
-            .collect();
+        let mut draw = draws.at(tree as u64);
+        let (mut rows, mut end) = (Vec::new(), 0);
+        for run in train.runs.iter().filter(|run| run.len > 0) {
+            let phase = draw.below(run.spacing.min(run.len) as u32);
+            rows.extend((end as u32 + phase..(end + run.len) as u32).step_by(run.spacing));
+            end += run.len;
+        }
         for &row in &rows {
             let row = row as usize;
             let below = deciding.map(|level| u32::from(train.target[row] < now[level][row]));
@@ -374,9 +394,9 @@ pub fn grow(
                 held,
             );
         }
-        let loss = pinball(&valid.target, &held, &growth.levels);
-        if loss < best_loss {
-            (best_loss, best_trees) = (loss, forest.len());
+        let now = loss(valid, &held, &growth.levels);
+        if now < best_loss {
+            (best_loss, best_trees) = (now, forest.len());
         }
     }
     forest.truncate(best_trees);
@@ -401,7 +421,6 @@ fn split_rows(
 ) -> Vec<Vec<u32>> {
     let n = marks.len();
     let least = ((rows.len() as f64 * growth.least).ceil() as u32).max(1);
-    let needed = growth.significance * growth.group as f64;
     let histogram = Histogram::count(binned, n, &rows, marks);
     let mut level = vec![(rows, Some(histogram))];
     for depth in 0..growth.depth {
@@ -410,7 +429,7 @@ fn split_rows(
             let split = histogram
                 .as_ref()
                 .and_then(|histogram| best_split(histogram, binned, levels, least))
-                .filter(|split| split.chi2 >= needed);
+                .filter(|split| split.chi2 >= growth.significance);
             let (Some(split), Some(histogram)) = (split, histogram) else {
                 forest.split.push(0);
                 forest.threshold.push(f32::MAX);

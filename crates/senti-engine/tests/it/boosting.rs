@@ -1,6 +1,6 @@
 //! Boosted trees: by hand, and beside scikit-learn and LightGBM (`goldens/boosting.py`).
 
-use senti_engine::boosting::{Forest, Growth, Rows, grow, pinball};
+use senti_engine::boosting::{Forest, Growth, Rows, Run, grow, pinball};
 
 fn growth(levels: &[f64]) -> Growth {
     Growth {
@@ -9,8 +9,6 @@ fn growth(levels: &[f64]) -> Growth {
         learning_rate: 0.1,
         trees: 300,
         patience: 30,
-        group: 1,
-        share: 0.5,
         least: 0.05,
         significance: 5.0,
         seed: 1,
@@ -28,12 +26,15 @@ fn one_tree_by_hand() {
             .map(|i| (if i < 11 { i } else { 89 + i }) as f32)
             .collect(),
         begin: [1.0, 2.0, 3.0].repeat(22),
+        runs: vec![Run {
+            len: 22,
+            spacing: 1,
+        }],
     };
     let growth = Growth {
         depth: 2,
         learning_rate: 1.0,
         trees: 1,
-        share: 1.0,
         least: 0.5,
         ..growth(&[0.1, 0.5, 0.9])
     };
@@ -75,6 +76,11 @@ fn rows(golden: &serde_json::Value, part: std::ops::Range<usize>, begin: &[f32])
         features: narrow(&features[4 * part.start..4 * part.end]),
         target: narrow(&target[part.clone()]),
         begin: begin.repeat(part.len()),
+        // half of the rows for each tree, as theirs
+        runs: vec![Run {
+            len: part.len(),
+            spacing: 2,
+        }],
     }
 }
 
