@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use senti::backtest::{Backtest, Walk, backtest, walk};
-use senti::card::{CardOptions, ReportCard};
+use senti::card::{CardOptions, ReportCard, TradingOptions};
 use senti::observe::{Event, Next};
 use senti::{Error, ErrorKind};
 use senti_io::folds::Folds;
@@ -93,6 +93,11 @@ pub fn run(settings: &Settings) -> Outcome {
     let options = CardOptions {
         tried: usize::try_from(settings.whole("tried").unwrap_or(1)).unwrap_or(usize::MAX),
         seed: plan.seed,
+        trading: settings.switch("trade").then(|| TradingOptions {
+            fee: settings.number("fee").unwrap_or(0.0),
+            slippage: settings.number("slippage").unwrap_or(0.0),
+            short: settings.switch("short"),
+        }),
         ..CardOptions::default()
     };
     let judged = ReportCard::of(&walked, &options)?;
@@ -117,6 +122,7 @@ pub fn run(settings: &Settings) -> Outcome {
             card: &judged,
             facts: &facts,
         },
+        no_plot,
     )?;
     folds.remove()?;
     say::result(

@@ -2,7 +2,7 @@
 //!
 //! In comes a [`ReportCard`]; out goes a text. Nothing is computed: `report_card.json` has everything, this a part.
 
-use senti::card::{HorizonCard, ModelCard, ReportCard, Skill, Test};
+use senti::card::{HorizonCard, ModelCard, ReportCard, Returns, Skill, Test};
 use senti_io::report::date;
 
 use crate::grid::Grid;
@@ -47,6 +47,7 @@ pub fn text(card: &ReportCard) -> String {
             );
         }
     }
+    text += &trading(card);
     text += &format!("\n{}\n", card.tried.sentence);
     for warning in &card.warnings {
         text += &format!("note: {warning}\n");
@@ -150,4 +151,45 @@ fn legend(card: &ReportCard) -> String {
         against(&card.yardstick),
         100.0 * card.significance
     )
+}
+
+/// What trading would have brought, where it was asked for.
+fn trading(card: &ReportCard) -> String {
+    let mut grid = Grid::new(&[
+        "trading",
+        "money from 1",
+        "Sharpe",
+        "worst fall",
+        "in the market",
+        "trades",
+    ]);
+    let mut notes = Vec::new();
+    for model in &card.models {
+        let Some(trading) = &model.trading else {
+            continue;
+        };
+        let mut row = |name: String, returns: &Returns| {
+            let sharpe = returns
+                .sharpe
+                .map_or("-".to_owned(), |value| format!("{value:.2}"));
+            grid.row([
+                name,
+                format!("{:.3}", returns.money),
+                sharpe,
+                format!("{:.1} %", 100.0 * returns.drawdown),
+                format!("{:.0} %", 100.0 * returns.exposure),
+                returns.trades.to_string(),
+            ]);
+        };
+        row(model.model.clone(), &trading.model);
+        if notes.is_empty() {
+            row("  buy and hold".into(), &trading.buy_and_hold);
+        }
+        row("  random entries".into(), &trading.random);
+        notes.push(trading.sentence.clone());
+    }
+    match notes.is_empty() {
+        true => String::new(),
+        false => format!("\n{}{}\n", grid.numbers(1), notes.join("\n")),
+    }
 }

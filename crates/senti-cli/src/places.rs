@@ -49,7 +49,7 @@ fn written(verb: Verb, no_plot: bool) -> Vec<String> {
     if verb == Verb::Backtest {
         return BACKTEST_OUTPUTS
             .iter()
-            .map(|output| output.name.to_owned())
+            .flat_map(|output| output.files(no_plot))
             .collect();
     }
     if verb == Verb::Importance {

@@ -143,6 +143,14 @@ impl Settings {
         Ok(())
     }
 
+    /// A number.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        match self.get(name).value {
+            Some(Value::Number(value)) => Some(value),
+            _ => None,
+        }
+    }
+
     /// The command that they are for.
     pub fn verb(&self) -> Verb {
         self.verb

@@ -5,6 +5,7 @@
 //! can show the same SVG.
 
 pub(crate) mod axis;
+mod by_step;
 mod error_by_step;
 pub(crate) mod font;
 mod forecast;
@@ -18,6 +19,7 @@ mod sample;
 pub(crate) mod scene;
 mod svg;
 
+pub use by_step::by_step;
 pub use error_by_step::error_by_step;
 pub use forecast::forecast;
 pub use history::history;

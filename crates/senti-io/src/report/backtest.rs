@@ -15,6 +15,7 @@ use super::figures::{Dates, number};
 use super::html::{Facts, Tested, of_backtest, render};
 use super::tables::predictions_head;
 use crate::atomic::{Stage, failed};
+use crate::plots::{Scene, by_step};
 
 /// What there is to write about.
 #[derive(Clone, Copy)]
@@ -33,8 +34,29 @@ pub struct BacktestOutput {
     pub name: &'static str,
     /// What it tells.
     pub about: &'static str,
-    /// Writes it.
-    write: fn(&Judged<'_>, &mut dyn Write) -> std::io::Result<()>,
+    /// How it comes about.
+    make: MakeBacktest,
+}
+
+/// How a file of a backtest comes about.
+enum MakeBacktest {
+    /// Written in one go.
+    File(fn(&Judged<'_>, &mut dyn Write) -> std::io::Result<()>),
+    /// A picture, as `<name>.svg` and `<name>.png`; `None` where there is nothing to draw.
+    Plot(fn(&ReportCard) -> Option<Scene>),
+}
+
+impl BacktestOutput {
+    /// Names of its files.
+    pub fn files(&self, no_plot: bool) -> Vec<String> {
+        match self.make {
+            MakeBacktest::File(_) => vec![self.name.into()],
+            MakeBacktest::Plot(_) if no_plot => Vec::new(),
+            MakeBacktest::Plot(_) => ["svg", "png"]
+                .map(|ending| format!("{}.{ending}", self.name))
+                .into(),
+        }
+    }
 }
 
 /// Every file that a backtest leaves.
@@ -42,36 +64,53 @@ pub const BACKTEST_OUTPUTS: &[BacktestOutput] = &[
     BacktestOutput {
         name: "report.html",
         about: "everything on one page, the verdicts first: opens from disk, without network",
-        write: page,
+        make: MakeBacktest::File(page),
     },
     BacktestOutput {
         name: "backtest.csv",
         about: "every forecast of every model: origin, step, date, what came true, point, 19 quantiles; prices",
-        write: forecasts,
+        make: MakeBacktest::File(forecasts),
     },
     BacktestOutput {
         name: "folds.csv",
         about: "what each training of the walk learned from, and how it went",
-        write: folds,
+        make: MakeBacktest::File(folds),
     },
     BacktestOutput {
         name: "report_card.json",
         about: "scores, tests, verdicts and alarms of every model by horizon",
-        write: card,
+        make: MakeBacktest::File(card),
+    },
+    BacktestOutput {
+        name: "backtest",
+        about: "CRPS beside the naive forecast's and coverage, of every model by step",
+        make: MakeBacktest::Plot(by_step),
     },
 ];
 
 /// Writes everything that a backtest leaves in `dir` and returns the paths, sorted.
-pub fn write_backtest(dir: &Path, judged: &Judged<'_>) -> Result<Vec<PathBuf>> {
+pub fn write_backtest(dir: &Path, judged: &Judged<'_>, no_plot: bool) -> Result<Vec<PathBuf>> {
     let stage = Stage::create(dir)?;
     for output in BACKTEST_OUTPUTS {
-        let path = stage.path().join(output.name);
-        let written = fs::File::create(&path).and_then(|file| {
-            let mut file = BufWriter::with_capacity(1 << 20, file);
-            (output.write)(judged, &mut file)?;
-            file.flush()
-        });
-        written.map_err(|cause| failed("write", &dir.join(output.name), cause))?;
+        match output.make {
+            MakeBacktest::File(write) => {
+                let path = stage.path().join(output.name);
+                let written = fs::File::create(&path).and_then(|file| {
+                    let mut file = BufWriter::with_capacity(1 << 20, file);
+                    write(judged, &mut file)?;
+                    file.flush()
+                });
+                written.map_err(|cause| failed("write", &dir.join(output.name), cause))?;
+            }
+            MakeBacktest::Plot(_) if no_plot => {}
+            MakeBacktest::Plot(make) => {
+                if let Some(scene) = make(judged.card) {
+                    let name = output.name;
+                    stage.write(&format!("{name}.svg"), scene.to_svg().as_bytes(), dir)?;
+                    stage.write(&format!("{name}.png"), &scene.to_png()?, dir)?;
+                }
+            }
+        }
     }
     stage.spread(dir)
 }
