@@ -61,7 +61,7 @@ def dm(reference, model, m):
         V = hac(d - d.mean(), m, False) / T
     h = m + 1
     t = d.mean() / sqrt(V / T) * sqrt((T + 1 - 2 * h + h * (h - 1) / T) / T)
-    B = int(min(0.4 * T ** (2 / 3), T / (1.5 * (m + 1)), max(T / 50, 4)))
+    B = int(min(0.4 * T ** (2 / 3), T / (1.5 * (m + 1)), max(T / 30, 8)))
     L = max(m + 1, T // (2 * B))
     c = fft.dct(d - d.mean(), type=2, norm='ortho')[1:B + 1]
     careful = sqrt(T) * d.mean() / sqrt(np.mean(c ** 2))

@@ -173,7 +173,7 @@ fn beats(backtest: &Backtest) -> bool {
 fn calibration() {
     use senti::statistics::many::holm;
     for market in [Market::Storms, Market::Walk] {
-        for habit in [Habit::Narrow, Habit::Rolling] {
+        for habit in [Habit::Narrow] {
             for n in [200, 420, 620, 1100] {
                 let (mut cautious, mut plain) = (0, 0);
                 for seed in 0..200 {
@@ -576,6 +576,7 @@ fn noise_around_naive_rarely_beats_it() {
         ))
     });
     let share = beating.count() as f64 / 200.0;
+    println!("noise beats naive in {share} of the runs");
     assert!(share <= 0.05, "{share}");
 }
 
@@ -594,6 +595,7 @@ fn a_planted_pattern_beats_naive() {
         ))
     });
     let share = beating.count() as f64 / 200.0;
+    println!("a pattern beats naive in {share} of the runs");
     assert!(share >= 0.95, "{share}");
 }
 
