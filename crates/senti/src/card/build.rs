@@ -325,9 +325,12 @@ fn horizon_card(
         against_naive,
         against_yardstick,
     };
-    // The model without quantiles and the reference itself are compared with nothing.
+    // The reference is compared with nothing, and a point that never moves is the last close: there is nothing to correct for.
     if model == NAIVE {
         return (card, Cautious::default(), Cautious::default());
+    }
+    if sums.moved == 0 {
+        return (card, of_naive, Cautious::default());
     }
     (card, of_naive, of_close)
 }

@@ -29,7 +29,12 @@ pub const YARDSTICK: &str = "har_730";
 /// Adjusted p values below this are called significant.
 pub const SIGNIFICANCE: f64 = 0.05;
 
-/// Non-overlapping origins from which on a horizon is judged. Simulated random walks, daily origins and 30 steps: see the tests.
+/// Non-overlapping origins from which on a horizon is judged.
+///
+/// With it and the cautious test, on 200 to 1500 daily origins of 30 steps of simulated random walks, forecasts that are noise round
+/// naive are said to beat it in some 2 % of runs, and a forecast that knows a third of the variance in 98 %. Where calm and storm come
+/// in spells, intervals that are always 3 % too narrow are still believed in 7 to 12 % of runs (19 to 32 % by
+/// Diebold–Mariano alone): most samples are calmer than the market.
 pub const ENOUGH_ORIGINS: f64 = 20.0;
 
 /// What a card is to show.

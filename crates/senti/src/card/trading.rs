@@ -15,7 +15,7 @@ use super::{CardOptions, Returns, Trading, TradingOptions};
 const ENTRIES: usize = 500;
 const YEAR: f64 = 365.25 * 86_400_000.0;
 
-/// None below three periods, or where a point forecast is all there is and none of them moves.
+/// None of fewer than three periods.
 pub(super) fn trading(
     backtest: &Backtest,
     track: &Track,

@@ -207,6 +207,9 @@ pub(super) fn verdict(
             places(truth, &worse),
             range(&worse)
         ),
+        Word::NoBetter if skills.iter().all(|&skill| skill == 0.0) => {
+            "its distribution is naive's".into()
+        }
         Word::NoBetter => format!(
             "its CRPS is {} above naive's on average, and significantly below it nowhere",
             percent(mean)

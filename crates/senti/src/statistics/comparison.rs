@@ -129,8 +129,8 @@ pub struct Cautious {
 ///
 /// * The variance is the equal-weighted cosine estimate (Lazarus, Lewis, Stock and Watson 2018, section 3): with `B` cosines,
 ///   `V = (1 / B) Σ_j (sqrt(2 / n) Σ_i d_i cos(π j (i + 1/2) / n))²`, `t = sqrt(n) m / sqrt(V)`, Student's t with B degrees of freedom;
-///   `B = min(0.4 n^(2/3), n / (1.5 (lags + 1)), max(n / 50, 4))`, so that no cosine is shorter than three overlaps or, from 200 origins
-///   on, a hundred origins: calm and storm come in spells that outlast any overlap. None below four cosines.
+///   `B = min(0.4 n^(2/3), n / (1.5 (lags + 1)), max(n / 30, 8), 50)`, so that no cosine is shorter than three overlaps or, from 240
+///   origins on, sixty origins: calm and storm come in spells that outlast any overlap. None below four cosines.
 /// * Skewness `g` of the N means of blocks (adjusted Fisher–Pearson) is taken out by Hall's transformation (1992, JRSS B); a block is
 ///   half the shortest cosine's length, n / (2 B), or lags + 1 where that is longer:
 ///   `t + g t² / (3 sqrt(N)) + g² t³ / (27 N) + g / (6 sqrt(N))`, for each side only where that makes it less sure.
@@ -145,7 +145,7 @@ pub fn cautious_test(first: &[f64], second: &[f64], lags: usize) -> Option<Cauti
     let centred: Vec<f64> = difference.iter().map(|value| value - centre).collect();
     let n = difference.len() as f64;
     let most = (0.4 * n.powf(2.0 / 3.0)).min(n / (1.5 * (lags + 1) as f64));
-    let cosines = most.min((n / 50.0).max(4.0)) as usize;
+    let cosines = most.min((n / 30.0).clamp(8.0, 50.0)) as usize;
     if cosines < 4 {
         return None;
     }

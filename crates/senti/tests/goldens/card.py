@@ -61,7 +61,7 @@ def dm(reference, model, m):
         V = hac(d - d.mean(), m, False) / T
     h = m + 1
     t = d.mean() / sqrt(V / T) * sqrt((T + 1 - 2 * h + h * (h - 1) / T) / T)
-    B = int(min(0.4 * T ** (2 / 3), T / (1.5 * (m + 1)), max(T / 50, 4)))
+    B = int(min(0.4 * T ** (2 / 3), T / (1.5 * (m + 1)), max(T / 30, 8), 50))
     L = max(m + 1, T // (2 * B))
     c = fft.dct(d - d.mean(), type=2, norm='ortho')[1:B + 1]
     careful = sqrt(T) * d.mean() / sqrt(np.mean(c ** 2))
@@ -120,6 +120,10 @@ for name in ('1', '3', '4', 'all'):
                 'pit': [float(x) for x in np.histogram([np.sum(u < v) for u, v in zip(q.reshape(-1, 19), a.ravel())], bins=np.arange(21) - 0.5)[0] / a.size],
             },
         }
+        # neighbours are joined until a bin expects five; 2, 4 and 5 of twenty leave none over
+        k_bins = int(np.ceil(5 / (0.05 * independent)))
+        seen = np.reshape(e['distribution']['pit'], (-1, k_bins)).sum(1) * independent
+        e['distribution']['pit_p'] = stats.chisquare(seen, np.full(len(seen), 0.05 * k_bins * independent)).pvalue
         for nominal, low, high in ((0.5, 4, 14), (0.8, 1, 17), (0.9, 0, 18)):
             inside = (q[..., low] <= a) & (a <= q[..., high])
             lo, hi = proportion_confint(inside.mean() * independent, independent, 0.05, 'wilson')

@@ -48,7 +48,7 @@ def diebold_mariano(first, second, m):
 def cautious(first, second, m):
     d = first - second
     T = len(d)
-    B = int(min(0.4 * T ** (2 / 3), T / (1.5 * (m + 1)), max(T / 50, 4)))
+    B = int(min(0.4 * T ** (2 / 3), T / (1.5 * (m + 1)), max(T / 30, 8), 50))
     L = max(m + 1, T // (2 * B))
     c = fft.dct(d - d.mean(), type=2, norm='ortho')[1:B + 1]
     t = sqrt(T) * d.mean() / sqrt(np.mean(c ** 2))
