@@ -186,7 +186,7 @@ fn trading(card: &ReportCard) -> String {
             row("  buy and hold".into(), &trading.buy_and_hold);
         }
         row("  random entries".into(), &trading.random);
-        notes.push(trading.sentence.clone());
+        notes.push(format!("{}: {}", model.model, trading.sentence));
     }
     match notes.is_empty() {
         true => String::new(),
