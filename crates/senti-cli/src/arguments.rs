@@ -42,6 +42,8 @@ pub enum Task {
     Verify(String),
     /// Prove that nothing uses the future.
     Audit,
+    /// Say what this model, or the newest, looks at.
+    Importance(Option<String>),
 }
 
 impl Task {
@@ -55,6 +57,7 @@ impl Task {
             Task::Models(_) => Verb::Models,
             Task::Verify(_) => Verb::Verify,
             Task::Audit => Verb::Audit,
+            Task::Importance(_) => Verb::Importance,
         }
     }
 }
@@ -84,6 +87,10 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
         "inspect" => (Task::Inspect(word(inner, "file")), inner),
         "verify" => (Task::Verify(word(inner, "model")), inner),
         "audit" => (Task::Audit, inner),
+        "importance" => {
+            let model = inner.get_one::<String>("model").cloned();
+            (Task::Importance(model), inner)
+        }
         _ => {
             let (name, inner) = inner.subcommand().expect("clap wants a command");
             let shelf = match name {
@@ -190,6 +197,13 @@ fn command() -> Command {
     .subcommand(options(
         bare("audit", "Prove on your data and choices that nothing uses the future"),
         Verb::Audit,
+    ))
+    .subcommand(options(
+        bare("importance", "Say what a saved model looks at, measured on data it never saw").arg(
+            model("`lstm` (the newest, when left out), `lstm/3`, or the folder of a model")
+                .required(false),
+        ),
+        Verb::Importance,
     ))
     .subcommand(
         bare("models", "List, show or delete saved models")
@@ -356,6 +370,7 @@ mod tests {
             (&["models", "list"], Verb::Models),
             (&["verify", "lstm"], Verb::Verify),
             (&["audit"], Verb::Audit),
+            (&["importance", "lstm"], Verb::Importance),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

@@ -11,6 +11,7 @@ mod env_file;
 mod every;
 mod failure;
 mod grid;
+mod importance;
 mod inspect;
 mod interrupt;
 mod machine;
@@ -76,5 +77,6 @@ fn run(typed: &Typed) -> Outcome {
         Task::Models(shelf) => models::run(shelf, &settings),
         Task::Verify(word) => verify::run(word, settings),
         Task::Audit => audit::run(&settings),
+        Task::Importance(word) => importance::run(word.as_deref(), settings),
     }
 }

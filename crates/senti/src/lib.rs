@@ -48,6 +48,7 @@ pub mod error;
 pub mod evaluation;
 pub mod features;
 pub mod forecast;
+pub mod importance;
 pub mod matrix;
 pub mod memory;
 pub mod metrics;

@@ -13,6 +13,7 @@ mod care;
 mod damaged;
 mod end_to_end;
 mod full_disk;
+mod importance;
 mod killed;
 mod memory;
 mod run;

@@ -3,7 +3,12 @@
 #![allow(clippy::print_stdout, reason = "a test that is skipped says why")]
 
 mod atomic;
+mod browser;
 mod checkpoint;
+mod chromium;
+mod importance;
+mod page;
+mod pages;
 mod plots;
 mod registry;
 mod report;

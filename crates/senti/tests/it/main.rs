@@ -7,6 +7,7 @@ mod card;
 mod doors;
 mod features;
 mod features_table;
+mod importance;
 mod market;
 mod metrics;
 mod models;
