@@ -631,8 +631,8 @@ fn walked(subject: &Subject<'_>) -> Result<Finding> {
         models: vec![setting.small.model_type.clone()],
         start: Some(table.time()[first]),
         step,
-        // two folds or three
-        refit_every: (step * STOPS / 2).max(1),
+        // two folds
+        refit_every: (step * STOPS * 2 / 3).max(1),
         ..Walk::default()
     };
     let base = pipeline.walk(table, &walk)?;

@@ -192,8 +192,9 @@ fn assumed(subject: &Subject<'_>, table: &Table) -> Vec<String> {
     let small = &setting.small;
     assumed.push(match small.model_type.as_str() {
         "lstm" => format!(
-            "whether a network looks ahead does not depend on its size: audited is one of {} units, trained for 1 epoch",
-            small.units[0]
+            "whether a network looks ahead does not depend on its size: audited is one of {} units on {} past steps, trained for 1 epoch",
+            small.units[0],
+            small.input_seq_length
         ),
         _ => format!(
             "whether a regression looks ahead does not depend on its size: audited is one on {} past steps",

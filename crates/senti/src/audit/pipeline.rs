@@ -28,6 +28,8 @@ use crate::{Error, Result};
 
 /// Units of the network that the audit trains: whether a network looks ahead does not depend on its size.
 const UNITS: usize = 4;
+/// Past steps that it is given, at most; the user's own number is audited without a model.
+const STEPS: usize = 16;
 /// Inputs of the ridge regression that the audit fits, at most: its cost rises with their cube.
 const INPUTS: usize = 240;
 
@@ -48,7 +50,7 @@ impl Setting {
         let draft = plan.draft();
         let input_seq_length = match plan.model_type.as_str() {
             "basic" => (INPUTS / features.max(1)).clamp(1, plan.input_seq_length),
-            _ => plan.input_seq_length,
+            _ => plan.input_seq_length.min(STEPS),
         };
         let small = Draft {
             units: vec![UNITS],

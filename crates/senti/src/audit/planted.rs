@@ -370,7 +370,11 @@ pipeline!(LearnedFromTest {
 pipeline!(LearnedOnce {
     fn walk(&self, table: &Table, walk: &Walk) -> Result<Backtest> {
         let plan = &self.0.small;
-        let mut walked = Clean(self.0.clone()).walk(table, walk)?;
+        let once = Walk {
+            refit_every: table.n_rows(),
+            ..walk.clone()
+        };
+        let mut walked = Clean(self.0.clone()).walk(table, &once)?;
         let ground = Ground::prepare(table, plan, Held::Nothing, &mut |_| Next::Continue)?;
         let mut learned = learn(&ground, table, plan, &self.0)?;
         let mut predictions = Predictions::new(0, plan.forecast_horizon, LEVELS.len());

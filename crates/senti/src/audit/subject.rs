@@ -92,14 +92,15 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// Few origins of each kind: enough to catch a leak that is known to be there.
+    /// Few origins of each kind, two and one: enough to catch a leak that is known to be there.
     pub fn few(&self) -> [Vec<usize>; 2] {
         let ends = |origins: &[usize]| match origins {
             [] => Vec::new(),
             [only] => vec![*only],
             origins => vec![origins[0], origins[origins.len() / 2]],
         };
-        [ends(&self.anywhere), ends(&self.tested)]
+        let first = self.tested.first().copied();
+        [ends(&self.anywhere), first.into_iter().collect()]
     }
 
     /// Another pipeline on the same rows, at fewer origins. The model is the one that was trained already.
