@@ -95,7 +95,7 @@ pub fn run(settings: &Settings) -> Outcome {
         ..CardOptions::default()
     };
     let judged = ReportCard::of(&walked, &options)?;
-    interrupt::stage(Stage::Writing);
+    interrupt::stage(Stage::Telling);
     let files = write_backtest(
         &output,
         &Judged {

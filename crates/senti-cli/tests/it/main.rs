@@ -7,6 +7,7 @@
     reason = "a test that cannot lay its desk should fail"
 )]
 
+mod backtest;
 mod bad_input;
 mod care;
 mod damaged;

@@ -4,6 +4,7 @@
 
 mod atomic;
 mod checkpoint;
+mod folds;
 mod plots;
 mod registry;
 mod report;

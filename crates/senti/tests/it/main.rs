@@ -1,9 +1,11 @@
 //! Integration tests of the path, one module a noun.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod backtest;
 mod calendar;
 mod card;
 mod doors;
+mod earned;
 mod features;
 mod features_table;
 mod market;
@@ -14,3 +16,4 @@ mod rivals;
 mod sets;
 mod statistics;
 mod table;
+mod volatility;
