@@ -90,14 +90,15 @@ fn an_interrupted_backtest_goes_on_from_disk() {
         let mut learned = 0;
         for _ in 0..3 {
             let (more, stopped) = go(&table, &kept, warm, 1);
-            assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Interrupted);
-            assert!(more >= 1);
             learned += more;
             assert_eq!(kept.read().len(), learned);
-            if learned + 1 >= all {
-                break;
+            match stopped {
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted),
+                // what was in work may still be finished, even the rest of the walk
+                Ok(_) => assert_eq!(learned, all),
             }
         }
+        assert!(learned >= 3);
         let (more, resumed) = go(&table, &kept, warm, usize::MAX);
         assert_eq!(resumed.unwrap(), whole, "warm {warm}");
         assert_eq!(learned + more, all, "no fold is learned twice");

@@ -234,7 +234,7 @@ fn too_few_windows_teach_nothing() {
     );
 }
 
-/// Where half of the rows ahead are twice as lively, it is the regression and not the season that tells: seasons need repetition.
+/// Weekdays of one distribution get factors near 1, and where their differences are smaller than chance alone makes them, exactly 1.
 #[test]
 fn seasons_of_chance_vanish() {
     let seasons = |seed: u64| -> Vec<f64> {
@@ -243,8 +243,8 @@ fn seasons_of_chance_vanish() {
         serde_json::from_value(learned(&volatility, "seasons")[0]["factors"].clone())
             .expect("numbers")
     };
-    // seven weekdays of one distribution: James and Stein keep 1 - 6 / F on average of what they seem to be, F being chi-square by 6 over 6;
-    // unshrunk, the calmest and the liveliest of a hundred moves each differ by half in variance
+    // the share that is kept is 1 - 6 / χ², and χ² of 6 degrees is below 6 in 58 % of samples; a hundred moves a weekday have a mean that is
+    // known to 8 %, a variance to 16 %
     for seed in 0..6 {
         for factor in seasons(seed) {
             assert!((0.7..1.4).contains(&factor), "{factor}");
