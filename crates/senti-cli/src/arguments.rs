@@ -40,6 +40,10 @@ pub enum Task {
     Models(Shelf),
     /// Repeat the training of this model and compare.
     Verify(String),
+    /// Prove that nothing uses the future.
+    Audit,
+    /// Say what this model, or the newest, looks at.
+    Importance(Option<String>),
 }
 
 impl Task {
@@ -52,6 +56,8 @@ impl Task {
             Task::Inspect(_) => Verb::Inspect,
             Task::Models(_) => Verb::Models,
             Task::Verify(_) => Verb::Verify,
+            Task::Audit => Verb::Audit,
+            Task::Importance(_) => Verb::Importance,
         }
     }
 }
@@ -80,6 +86,11 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
         "backtest" => (Task::Backtest, inner),
         "inspect" => (Task::Inspect(word(inner, "file")), inner),
         "verify" => (Task::Verify(word(inner, "model")), inner),
+        "audit" => (Task::Audit, inner),
+        "importance" => {
+            let model = inner.get_one::<String>("model").cloned();
+            (Task::Importance(model), inner)
+        }
         _ => {
             let (name, inner) = inner.subcommand().expect("clap wants a command");
             let shelf = match name {
@@ -182,6 +193,17 @@ fn command() -> Command {
         bare("verify", "Repeat the training of a saved model from its record and compare everything")
             .arg(model("`lstm` (the newest), `lstm/3`, or the folder of a model")),
         Verb::Verify,
+    ))
+    .subcommand(options(
+        bare("audit", "Prove on your data and choices that nothing uses the future"),
+        Verb::Audit,
+    ))
+    .subcommand(options(
+        bare("importance", "Say what a saved model looks at, measured on data it never saw").arg(
+            model("`lstm` (the newest, when left out), `lstm/3`, or the folder of a model")
+                .required(false),
+        ),
+        Verb::Importance,
     ))
     .subcommand(
         bare("models", "List, show or delete saved models")
@@ -347,6 +369,8 @@ mod tests {
             (&["inspect", "a.csv"], Verb::Inspect),
             (&["models", "list"], Verb::Models),
             (&["verify", "lstm"], Verb::Verify),
+            (&["audit"], Verb::Audit),
+            (&["importance", "lstm"], Verb::Importance),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

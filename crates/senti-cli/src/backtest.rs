@@ -13,6 +13,7 @@ use senti::card::{CardOptions, ReportCard};
 use senti::observe::{Event, Next};
 use senti::{Error, ErrorKind};
 use senti_io::folds::Folds;
+use senti_io::report::html::Facts;
 use senti_io::report::{Judged, write_backtest};
 
 use crate::failure::Outcome;
@@ -96,11 +97,25 @@ pub fn run(settings: &Settings) -> Outcome {
     };
     let judged = ReportCard::of(&walked, &options)?;
     interrupt::stage(Stage::Telling);
+    let program = [
+        ("program".to_owned(), format!("senti-ai {version}")),
+        ("instruction set".to_owned(), simd.to_owned()),
+    ];
+    let facts = [
+        Facts::of_data(&reading.origin, &reading.digest, &reading.table),
+        Facts::of_settings("Configuration", &plan),
+        Facts::of_settings("Walk", &walk),
+        Facts {
+            title: "Program".into(),
+            rows: program.into(),
+        },
+    ];
     let files = write_backtest(
         &output,
         &Judged {
             backtest: &walked,
             card: &judged,
+            facts: &facts,
         },
     )?;
     folds.remove()?;

@@ -4,12 +4,14 @@
 //! JSON and files go out. No number is computed here.
 
 mod arguments;
+mod audit;
 mod backtest;
 mod card;
 mod env_file;
 mod every;
 mod failure;
 mod grid;
+mod importance;
 mod inspect;
 mod interrupt;
 mod machine;
@@ -59,7 +61,9 @@ fn run(typed: &Typed) -> Outcome {
         say::note(&format!("note: {note}"));
     }
     match &typed.task {
-        Task::Train | Task::Predict | Task::Backtest if settings.switch("show_config") => {
+        Task::Train | Task::Predict | Task::Backtest | Task::Audit
+            if settings.switch("show_config") =>
+        {
             say::result(
                 settings.json(),
                 || show_config::json(&settings),
@@ -72,5 +76,7 @@ fn run(typed: &Typed) -> Outcome {
         Task::Inspect(file) => inspect::run(file, &settings),
         Task::Models(shelf) => models::run(shelf, &settings),
         Task::Verify(word) => verify::run(word, settings),
+        Task::Audit => audit::run(&settings),
+        Task::Importance(word) => importance::run(word.as_deref(), settings),
     }
 }

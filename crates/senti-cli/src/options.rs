@@ -3,6 +3,7 @@
 //! Nothing comes in; out go [`OPTIONS`] and how a text becomes a value. Arguments, environment, `senti-ai.toml`, `--show_config`, help
 //! and `docs/options.md` are all made from this table, so a name cannot differ between them.
 
+use senti::importance::groups::GroupBy;
 use senti::models::MODELS;
 use senti_io::sources::SOURCES;
 use serde_json::json;
@@ -25,6 +26,10 @@ pub enum Verb {
     Models,
     /// `senti-ai verify MODEL`
     Verify,
+    /// `senti-ai audit`
+    Audit,
+    /// `senti-ai importance [MODEL]`
+    Importance,
 }
 
 impl Verb {
@@ -37,6 +42,8 @@ impl Verb {
             Verb::Inspect => "inspect",
             Verb::Models => "models",
             Verb::Verify => "verify",
+            Verb::Audit => "audit",
+            Verb::Importance => "importance",
         }
     }
 }
@@ -98,7 +105,7 @@ pub struct Opt {
 }
 
 use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
-use Verb::{Backtest, Inspect, Models, Predict, Train, Verify};
+use Verb::{Audit, Backtest, Importance, Inspect, Models, Predict, Train, Verify};
 
 /// Heading of the options that say what is read; a model keeps what they said.
 pub const DATA: &str = "Data";
@@ -106,17 +113,25 @@ const WINDOW: &str = "Window";
 const WALK: &str = "Walk";
 const MODEL: &str = "Model";
 const TRAINING: &str = "Training";
+const IMPORTANCE: &str = "Importance";
 const MACHINE: &str = "Machine";
 const OUTPUT: &str = "Output";
 const SETTINGS: &str = "Settings";
 
-const READERS: &[Verb] = &[Train, Predict, Backtest, Inspect, Verify];
-const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify];
-const ALL: &[Verb] = &[Train, Predict, Backtest, Inspect, Models, Verify];
+const READERS: &[Verb] = &[Train, Predict, Backtest, Inspect, Verify, Audit, Importance];
+const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify, Audit, Importance];
+const ALL: &[Verb] = &[
+    Train, Predict, Backtest, Inspect, Models, Verify, Audit, Importance,
+];
 const BOTH: &[Verb] = &[Train, Predict, Backtest];
 const TRAINS: &[Verb] = &[Train, Backtest];
 const ONLY_TRAIN: &[Verb] = &[Train];
 const WALKS: &[Verb] = &[Backtest];
+/// What says which windows there are, and what is learned of them.
+const PLANS: &[Verb] = &[Train, Backtest, Audit];
+const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance];
+const DRAWS: &[Verb] = &[Train, Predict, Backtest, Importance];
+const SEEDED: &[Verb] = &[Train, Backtest, Audit, Importance];
 
 const ROW: Opt = Opt {
     name: "",
@@ -156,7 +171,7 @@ const fn share(
         default: Some(default),
         kind,
         purpose,
-        verbs: TRAINS,
+        verbs: PLANS,
         ..ROW
     }
 }
@@ -170,7 +185,7 @@ fn every_model(text: &str) -> bool {
 /// Every option, in the order of help.
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
-    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "what is given", kind: Choice(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from; when left out: local with a data path, bigquery with a project and a data set, else sample; in verify: the model's", verbs: SOURCED, ..ROW },
+    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "what is given", kind: Choice(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from; when left out: local with a data path, bigquery with a project and a data set, else sample; in verify and importance: the model's", verbs: SOURCED, ..ROW },
     Opt { name: "data_path", env: &["DATA_PATH"], unset: "none", kind: Path, purpose: "File to read: CSV in any dialect, gzip, zstd or Parquet", verbs: SOURCED, ..ROW },
     column("target_column", &["SENTI_TARGET_COLUMN"], "Column to forecast: the closing price"),
     column("open_column", &["SENTI_OPEN_COLUMN"], "Column with the opening price"),
@@ -182,15 +197,15 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "gcp_project", env: &["GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"], unset: "none", kind: Text("NAME"), purpose: "Google Cloud project for bigquery", verbs: SOURCED, ..ROW },
     Opt { name: "bq_dataset", env: &["BQ_DATASET"], unset: "none", kind: Text("NAME"), purpose: "Data set for bigquery", verbs: SOURCED, ..ROW },
 
-    Opt { name: "input_seq_length", group: WINDOW, env: &["LSTM_INPUT_SEQ_LENGTH"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Past steps that a forecast looks at", ..ROW },
-    Opt { name: "forecast_horizon", group: WINDOW, env: &["LSTM_FORECAST_HORIZON"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Steps ahead to forecast", ..ROW },
+    Opt { name: "input_seq_length", group: WINDOW, env: &["LSTM_INPUT_SEQ_LENGTH"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Past steps that a forecast looks at", verbs: RUNS, ..ROW },
+    Opt { name: "forecast_horizon", group: WINDOW, env: &["LSTM_FORECAST_HORIZON"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Steps ahead to forecast", verbs: RUNS, ..ROW },
     share("valid_share", &["SENTI_VALID_SHARE"], "0.1", "Share of the windows for early stopping"),
     share("calibration_share", &["SENTI_CALIBRATION_SHARE"], "0.1", "Share of the windows for the intervals"),
-    Opt { verbs: ONLY_TRAIN, ..share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once") },
+    Opt { verbs: &[Train, Audit], ..share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once") },
 
     Opt { name: "models", group: WALK, env: &["SENTI_MODELS"], default: Some("lstm,basic,naive,har_730"), kind: Fitting("NAMES", every_model, "names of models, separated by commas (`all` for every one)"), purpose: "Models to walk with, over the same origins", verbs: WALKS, ..ROW },
     Opt { name: "start", group: WALK, env: &["SENTI_START"], unset: "the last origins", kind: Fitting("DATE", |text| senti::calendar::parse_time(text).is_ok(), "a date as 2023-07-01"), purpose: "First origin: the last known candle of the first forecast", verbs: WALKS, ..ROW },
-    Opt { name: "origins", group: WALK, env: &["SENTI_ORIGINS"], default: Some("365"), kind: Whole(1, 10_000_000), purpose: "Origins to forecast from, the newest ones; where no start is given", verbs: WALKS, ..ROW },
+    Opt { name: "origins", group: WALK, env: &["SENTI_ORIGINS"], default: Some("365"), kind: Whole(1, 10_000_000), purpose: "Origins to forecast from, the newest ones; where no start is given. In audit: sampled ones behind which rows are altered, 8 by default; in importance: held-out windows to measure on at most, evenly spread, 300 by default", verbs: &[Backtest, Audit, Importance], ..ROW },
     Opt { name: "step", group: WALK, env: &["SENTI_STEP"], default: Some("1"), kind: Whole(1, 100_000), purpose: "Rows from one origin to the next", verbs: WALKS, ..ROW },
     Opt { name: "refit_every", group: WALK, env: &["SENTI_REFIT_EVERY"], default: Some("91"), kind: Whole(1, 10_000_000), purpose: "Rows until everything is learned anew", verbs: WALKS, ..ROW },
     Opt { name: "train_window", group: WALK, env: &["SENTI_TRAIN_WINDOW"], unset: "all rows before", kind: Whole(1, 10_000_000), purpose: "Newest rows to learn from", verbs: WALKS, ..ROW },
@@ -198,33 +213,36 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "warm", group: WALK, env: &["SENTI_WARM"], kind: Switch, purpose: "Start each training from the weights of the one before; folds then follow one another", verbs: WALKS, ..ROW },
     Opt { name: "tried", group: WALK, env: &["SENTI_TRIED"], default: Some("1"), kind: Whole(1, 1_000_000_000), purpose: "Configurations that were tried on these data before this one; the report card takes account of it", verbs: WALKS, ..ROW },
 
-    Opt { name: "model_type", group: MODEL, env: &["MODEL_TYPE"], default: Some("lstm"), kind: Choice(|| MODELS.iter().filter(|model| model.trains).map(|model| model.name).collect()), purpose: "Model: lstm is the bidirectional LSTM, basic a ridge regression", verbs: ONLY_TRAIN, ..ROW },
+    Opt { name: "model_type", group: MODEL, env: &["MODEL_TYPE"], default: Some("lstm"), kind: Choice(|| MODELS.iter().filter(|model| model.trains).map(|model| model.name).collect()), purpose: "Model: lstm is the bidirectional LSTM, basic a ridge regression, trees are boosted quantile trees", verbs: &[Train, Predict, Audit], ..ROW },
     Opt { name: "version", group: MODEL, env: &["SENTI_VERSION"], unset: "the newest", kind: Whole(1, 4_294_967_295), purpose: "Version of the model in the registry", verbs: &[Predict], ..ROW },
     Opt { name: "units", group: MODEL, env: &["SENTI_UNITS"], default: Some("32"), kind: Wholes(1, 4096, 8), purpose: "Units of each bidirectional layer (the original's were 128,64)", verbs: TRAINS, ..ROW },
     Opt { name: "dropout", group: MODEL, env: &["SENTI_DROPOUT"], default: Some("0.2"), kind: Number(|x| (0.0..=0.99).contains(&x), "from 0 to 0.99"), purpose: "Share of values dropped behind each layer", verbs: TRAINS, ..ROW },
-    Opt { name: "target", group: MODEL, env: &["SENTI_TARGET"], default: Some("log_return"), kind: Choice(|| vec!["log_return", "price"]), purpose: "What is learned: the move from the last close, or the price itself (the original's recipe)", verbs: TRAINS, ..ROW },
-    Opt { name: "loss", group: MODEL, env: &["SENTI_LOSS"], default: Some("pinball"), kind: Choice(|| vec!["pinball", "mse", "mae", "huber"]), purpose: "What training minimises; pinball learns 19 quantiles", verbs: TRAINS, ..ROW },
+    Opt { name: "target", group: MODEL, env: &["SENTI_TARGET"], default: Some("log_return"), kind: Choice(|| vec!["log_return", "price"]), purpose: "What is learned: the move from the last close, or the price itself (the original's recipe)", verbs: PLANS, ..ROW },
+    Opt { name: "loss", group: MODEL, env: &["SENTI_LOSS"], default: Some("pinball"), kind: Choice(|| vec!["pinball", "mse", "mae", "huber"]), purpose: "What training minimises; pinball learns 19 quantiles", verbs: PLANS, ..ROW },
 
     Opt { name: "epochs", group: TRAINING, env: &["LSTM_MAX_EPOCHS"], default: Some("100"), kind: Whole(1, 1_000_000), purpose: "Passes over the training windows, at most", verbs: TRAINS, ..ROW },
     Opt { name: "batch_size", group: TRAINING, env: &["LSTM_BATCH_SIZE"], default: Some("32"), kind: Whole(1, 65_536), purpose: "Windows in a batch", verbs: TRAINS, ..ROW },
     Opt { name: "learning_rate", group: TRAINING, env: &["LSTM_LEARNING_RATE"], default: Some("0.001"), kind: Number(|x| x > 0.0 && x <= 1.0, "more than 0 and at most 1"), purpose: "Learning rate of Adam", verbs: TRAINS, ..ROW },
     Opt { name: "patience", group: TRAINING, env: &["LSTM_EARLY_STOPPING_PATIENCE"], default: Some("15"), kind: Whole(1, 1_000_000), purpose: "Epochs without improvement before stopping", verbs: TRAINS, ..ROW },
-    Opt { name: "seed", group: TRAINING, env: &["RANDOM_SEED"], default: Some("42"), kind: Whole(0, u64::MAX), purpose: "Seed of every random stream", verbs: TRAINS, ..ROW },
+    Opt { name: "seed", group: TRAINING, env: &["RANDOM_SEED"], default: Some("42"), kind: Whole(0, u64::MAX), purpose: "Seed of every random stream", verbs: SEEDED, ..ROW },
     Opt { name: "memory", group: TRAINING, env: &["SENTI_MEMORY"], unset: "no limit", kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most memory to use, as 2GiB or 500MB; what would take more is refused before training starts", verbs: ONLY_TRAIN, ..ROW },
     Opt { name: "checkpoint_every", group: TRAINING, env: &["SENTI_CHECKPOINT_EVERY"], default: Some("10s"), kind: Fitting("TIME", |text| Every::parse(text).is_some(), every::WANTED), purpose: "How often a training is kept for --resume: 30s, 5min, 5epochs or never; changes no result", verbs: ONLY_TRAIN, ..ROW },
     Opt { name: "resume", group: TRAINING, kind: Switch, purpose: "Continue from the checkpoint in the output folder", verbs: ONLY_TRAIN, ..ROW },
 
-    Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Backtest, Verify], ..ROW },
+    Opt { name: "repeats", group: IMPORTANCE, env: &["SENTI_REPEATS"], default: Some("10"), kind: Whole(1, 10_000), purpose: "Shuffles of every group of columns", verbs: &[Importance], ..ROW },
+    Opt { name: "group_by", group: IMPORTANCE, env: &["SENTI_GROUP_BY"], default: Some("correlation"), kind: Choice(|| GroupBy::ALL.map(GroupBy::name).to_vec()), purpose: "Columns to shuffle together: those that are alike (|Spearman's rho| above 0.7), of one kind, or none", verbs: &[Importance], ..ROW },
+
+    Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Backtest, Verify, Audit, Importance], ..ROW },
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
-    Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", ..ROW },
-    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models, Verify], ..ROW },
-    Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", ..ROW },
+    Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: RUNS, ..ROW },
+    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models, Verify, Importance], ..ROW },
+    Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", verbs: DRAWS, ..ROW },
     Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
     Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: ALL, ..ROW },
 
     Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: ALL, ..ROW },
-    Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", ..ROW },
+    Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", verbs: RUNS, ..ROW },
 ];
 
 /// Options that ask for one run and are no setting: they have no key in a file.
@@ -241,10 +259,16 @@ impl Opt {
         self.verbs.contains(&verb)
     }
 
-    /// The default for this command. A forecast takes its lengths from the model, and writes only where it is told to.
+    /// The default for this command. A forecast takes its lengths from the model; it and an audit write only where they are told to.
     pub fn default_for(&self, verb: Verb) -> Option<&'static str> {
         let from_model = ["input_seq_length", "forecast_horizon", "output"].contains(&self.name);
-        self.default.filter(|_| !(verb == Predict && from_model))
+        match (verb, self.name) {
+            (Predict, _) if from_model => None,
+            (Audit, "output") => None,
+            (Audit, "origins") => Some("8"),
+            (Importance, "origins") => Some("300"),
+            _ => self.default,
+        }
     }
 
     /// What help calls the value.

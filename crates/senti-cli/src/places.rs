@@ -8,7 +8,9 @@ use std::path::Path;
 use senti::{Error, Result};
 use senti_io::atomic::{Pending, remove_leftovers};
 use senti_io::registry::Registry;
-use senti_io::report::{BACKTEST_OUTPUTS, Make, OUTPUTS};
+use senti_io::report::{
+    AUDIT, BACKTEST_OUTPUTS, IMPORTANCE, ImportanceOutput, Make, MakeImportance, OUTPUTS,
+};
 use senti_io::sources::Request;
 
 use crate::options::Verb;
@@ -40,12 +42,20 @@ pub fn spare_input(request: &Request, output: &Path, verb: Verb, no_plot: bool) 
 
 /// Names of the files that a command puts into its output folder.
 fn written(verb: Verb, no_plot: bool) -> Vec<String> {
+    if verb == Verb::Audit {
+        return vec![AUDIT.to_owned()];
+    }
     let mut names = Vec::new();
     if verb == Verb::Backtest {
         return BACKTEST_OUTPUTS
             .iter()
             .map(|output| output.name.to_owned())
             .collect();
+    }
+    if verb == Verb::Importance {
+        let made = (IMPORTANCE.iter())
+            .filter(|output| !(no_plot && matches!(output.make, MakeImportance::Plot(_))));
+        return made.flat_map(ImportanceOutput::files).collect();
     }
     for output in OUTPUTS {
         if verb == Verb::Predict && !output.predict {

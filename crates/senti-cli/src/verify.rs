@@ -46,9 +46,11 @@ impl Verdict {
 }
 
 /// A saved model under the name that was typed.
-struct Saved {
-    name: String,
-    artifact: Artifact,
+pub struct Saved {
+    /// As it is told: `lstm version 3`, or the folder.
+    pub name: String,
+    /// The model.
+    pub artifact: Artifact,
 }
 
 /// Repeats and compares.
@@ -104,7 +106,7 @@ pub fn run(word: &str, mut settings: Settings) -> Outcome {
 }
 
 /// A model of the registry, or the folder of one.
-fn find(word: &str, settings: &Settings) -> Outcome<Saved> {
+pub fn find(word: &str, settings: &Settings) -> Outcome<Saved> {
     let folder = Path::new(word);
     let is_path = folder.is_absolute() || word.starts_with('.') || word.matches('/').count() > 1;
     if is_model(folder) {

@@ -1,4 +1,4 @@
-//! The numbers of Senti AI: recurrent networks (bidirectional LSTM first of all), their training, and ridge regression.
+//! The numbers of Senti AI: recurrent networks (bidirectional LSTM first of all), their training, ridge regression, and boosted trees.
 //!
 //! Slices and shapes come in, slices go out. This crate opens no file, prints nothing, and reads neither the environment nor
 //! the clock; threads, seed and instruction set are arguments. The same arguments give the same bits, whatever the number of
@@ -33,6 +33,7 @@ mod adam;
 mod aligned;
 mod architecture;
 mod batch;
+pub mod boosting;
 mod cell;
 #[cfg(any(test, feature = "cuda"))]
 mod cuda;

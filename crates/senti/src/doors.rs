@@ -176,15 +176,7 @@ pub fn forecast(artifact: &Artifact, table: &Table, machine: Machine) -> Result<
 
 fn forecast_with(manifest: &Manifest, fitted: &mut dyn Fitted, table: &Table) -> Result<Forecast> {
     let plan = &manifest.plan;
-    let (found, wanted) = (table.calendar().step(), manifest.data.step);
-    if found != wanted {
-        return Err(Error::data(format!(
-            "a step of these rows is `{}`, of the model `{}`",
-            crate::calendar::step_name(found),
-            crate::calendar::step_name(wanted)
-        ))
-        .hint("give rows of the model's step, take another model (`senti-ai models list`, `--version N`), or train one on these"));
-    }
+    let found = same_step(manifest, table)?;
     let needed = plan.input_seq_length + manifest.features.warm_up();
     let recent = table.since(table.n_rows().saturating_sub(needed + FADE));
     let matrix = manifest.features.compute(&recent)?;
@@ -218,6 +210,20 @@ fn forecast_with(manifest: &Manifest, fitted: &mut dyn Fitted, table: &Table) ->
         levels: LEVELS.to_vec(),
         rows: rows.collect(),
     })
+}
+
+/// The step of these rows in milliseconds, which must be the model's.
+pub(crate) fn same_step(manifest: &Manifest, table: &Table) -> Result<i64> {
+    let (found, wanted) = (table.calendar().step(), manifest.data.step);
+    if found != wanted {
+        return Err(Error::data(format!(
+            "a step of these rows is `{}`, of the model `{}`",
+            crate::calendar::step_name(found),
+            crate::calendar::step_name(wanted)
+        ))
+        .hint("give rows of the model's step, take another model (`senti-ai models list`, `--version N`), or train one on these"));
+    }
+    Ok(found)
 }
 
 /// A checkpoint may only be taken up by the same code, data and plan; the number of epochs may differ.

@@ -37,6 +37,7 @@
 //! ```
 
 pub mod artifact;
+pub mod audit;
 pub mod backtest;
 pub mod calendar;
 pub mod calibrate;
@@ -47,6 +48,7 @@ pub mod error;
 pub mod evaluation;
 pub mod features;
 pub mod forecast;
+pub mod importance;
 pub mod matrix;
 pub mod memory;
 pub mod metrics;

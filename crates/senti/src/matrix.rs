@@ -31,6 +31,17 @@ impl Matrix {
         }
     }
 
+    /// From values row after row; what is left behind the last whole row is cut off.
+    pub fn from_rows(n_columns: usize, mut values: Vec<f64>) -> Self {
+        let n_rows = values.len().checked_div(n_columns).unwrap_or(0);
+        values.truncate(n_rows * n_columns);
+        Self {
+            n_rows,
+            n_columns,
+            values,
+        }
+    }
+
     /// Rows, as many as the table has.
     pub fn n_rows(&self) -> usize {
         self.n_rows

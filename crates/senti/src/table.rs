@@ -153,6 +153,21 @@ impl Table {
         self.cut(row.min(self.n_rows())..self.n_rows())
     }
 
+    /// The same rows with other values, which are not checked again: what an audit compares the pipeline's answers on.
+    pub(crate) fn altered(&self, alter: impl FnOnce(&mut Vec<Column>)) -> Self {
+        let mut other = self.clone();
+        alter(&mut other.columns);
+        let n_rows = other.n_rows();
+        assert!(
+            other
+                .columns
+                .iter()
+                .all(|column| column.values.len() == n_rows),
+            "one value a row"
+        );
+        other
+    }
+
     fn cut(&self, rows: Range<usize>) -> Self {
         let part = |column: &Column| Column {
             name: column.name.clone(),

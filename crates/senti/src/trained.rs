@@ -116,6 +116,19 @@ impl Ground {
         )
     }
 
+    /// Winsorisation and scaling, learned on the rows that the training windows look at.
+    pub fn preparation(&self, plan: &Plan) -> Result<Preparation> {
+        let rows = self.parts.train.past_rows(plan.input_seq_length);
+        let mut preparation = Preparation::fit(&self.matrix, rows)?;
+        for (column, group) in self.features.groups().iter().enumerate() {
+            // a level that trends leaves the training bounds for good: winsorised, every later row would look the same
+            if *group == "level" {
+                preparation.unbind(column);
+            }
+        }
+        Ok(preparation)
+    }
+
     /// Sizes of parts and matrix.
     pub fn sizes(&self) -> Sizes {
         let (parts, matrix) = (&self.parts, &self.matrix);
@@ -185,14 +198,7 @@ pub fn train(lesson: &Lesson<'_>, observe: &mut Observer<'_>) -> Result<Trained>
         ..
     } = *lesson;
     let (all, parts) = (ground.windows(table, plan), &ground.parts);
-    let mut preparation =
-        Preparation::fit(&ground.matrix, parts.train.past_rows(plan.input_seq_length))?;
-    for (column, group) in ground.features.groups().iter().enumerate() {
-        // a level that trends leaves the training bounds for good: winsorised, every later row would look the same
-        if *group == "level" {
-            preparation.unbind(column);
-        }
-    }
+    let preparation = ground.preparation(plan)?;
     let notes: Vec<String> = ground
         .features
         .dropped()

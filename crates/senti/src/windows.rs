@@ -70,13 +70,54 @@ fn cut<'a>(candles: &Inputs<'a>, rows: Range<usize>) -> Inputs<'a> {
 pub struct Window<'a> {
     view: View<'a>,
     origin: usize,
+    /// Row of the matrix at which the past ends: the origin, but for a window that never was.
+    end: usize,
+    /// Row at which the candles end: the origin, but for a window that never was.
+    candles_end: usize,
 }
 
 impl<'a> Window<'a> {
+    fn at(view: View<'a>, origin: usize) -> Self {
+        Self {
+            view,
+            origin,
+            end: origin,
+            candles_end: origin,
+        }
+    }
+
     /// Feature rows up to and including the origin: T rows, oldest first.
     pub fn past(&self) -> impl ExactSizeIterator<Item = &'a [f64]> + use<'a> {
         let matrix = self.view.matrix;
-        (self.origin + 1 - self.view.steps..self.origin + 1).map(move |row| matrix.row(row))
+        (self.end + 1 - self.view.steps..self.end + 1).map(move |row| matrix.row(row))
+    }
+
+    /// The same origin, closes and times with another past: the rows of `matrix` up to and including row `end`. This asks a model what
+    /// it would make of a window that never was.
+    #[must_use]
+    pub fn with_past<'b>(&self, matrix: &'b Matrix, end: usize) -> Window<'b>
+    where
+        'a: 'b,
+    {
+        Window {
+            view: View {
+                matrix,
+                ..self.view
+            },
+            origin: self.origin,
+            end,
+            candles_end: self.candles_end,
+        }
+    }
+
+    /// The same origin, last close and past with the recent candles of another window, earlier or later: another volatility. This asks
+    /// a model what it would make of a window that never was.
+    #[must_use]
+    pub fn with_candles_of(&self, other: &Self) -> Self {
+        Self {
+            candles_end: other.candles_end,
+            ..*self
+        }
     }
 
     /// Closes up to and including the origin.
@@ -87,9 +128,9 @@ impl<'a> Window<'a> {
     /// The last candles up to and including the origin, at most `rows` of them and none from before a long gap.
     pub fn recent(&self, rows: usize) -> Inputs<'a> {
         let segments = self.view.segments;
-        let place = segments.partition_point(|segment| segment.end <= self.origin);
+        let place = segments.partition_point(|segment| segment.end <= self.candles_end);
         let start = segments.get(place).map_or(0, |segment| segment.start);
-        let end = self.origin + 1;
+        let end = self.candles_end + 1;
         cut(&self.view.candles, start.max(end.saturating_sub(rows))..end)
     }
 
@@ -335,10 +376,7 @@ impl<'a> Windows<'a> {
     /// The window at this position.
     pub fn get(&self, position: usize) -> Labelled<'a> {
         Labelled {
-            window: Window {
-                view: self.view,
-                origin: self.origins.row(position),
-            },
+            window: Window::at(self.view, self.origins.row(position)),
             horizon: self.horizon,
         }
     }
@@ -348,7 +386,7 @@ impl<'a> Windows<'a> {
         let (view, horizon) = (self.view, self.horizon);
         let rows = self.origins.runs().iter().flat_map(Clone::clone);
         rows.map(move |origin| Labelled {
-            window: Window { view, origin },
+            window: Window::at(view, origin),
             horizon,
         })
     }
@@ -358,10 +396,8 @@ impl<'a> Windows<'a> {
 pub fn last<'a>(table: &'a Table, matrix: &'a Matrix, steps: usize) -> Option<Window<'a>> {
     let end = table.n_rows();
     let run = complete_runs(table, matrix).pop()?;
-    (run.end == end && run.len() >= steps).then(|| Window {
-        view: View::new(table, matrix, steps),
-        origin: end - 1,
-    })
+    let view = View::new(table, matrix, steps);
+    (run.end == end && run.len() >= steps).then(|| Window::at(view, end - 1))
 }
 
 /// The window that ends at this row, whatever follows it; none where its rows are not complete or not in one segment.
@@ -375,10 +411,8 @@ pub fn ending_at<'a>(
     let segment = segments.get(segments.partition_point(|segment| segment.end <= row))?;
     let start = (row + 1).checked_sub(steps)?;
     let complete = |row: usize| matrix.row(row).iter().all(|value| value.is_finite());
-    (start >= segment.start && (start..=row).all(complete)).then(|| Window {
-        view: View::new(table, matrix, steps),
-        origin: row,
-    })
+    (start >= segment.start && (start..=row).all(complete))
+        .then(|| Window::at(View::new(table, matrix, steps), row))
 }
 
 #[cfg(test)]

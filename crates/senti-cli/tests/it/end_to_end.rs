@@ -53,6 +53,7 @@ fn train_gives_one_json_document_and_its_files() {
     for name in [
         "forecast.csv",
         "metrics.json",
+        "report.html",
         "predictions.csv",
         "history.csv",
         "forecast.png",

@@ -7,12 +7,14 @@
     reason = "a test that cannot lay its desk should fail"
 )]
 
+mod audit;
 mod backtest;
 mod bad_input;
 mod care;
 mod damaged;
 mod end_to_end;
 mod full_disk;
+mod importance;
 mod killed;
 mod memory;
 mod run;

@@ -22,6 +22,8 @@ fn help_and_version_are_data() {
     check("help_backtest", "backtest --help", 0);
     check("help_models", "models --help", 0);
     check("help_verify", "verify --help", 0);
+    check("help_audit", "audit --help", 0);
+    check("help_importance", "importance --help", 0);
     check("version", "--version", 0);
 }
 
@@ -54,6 +56,9 @@ fn values_out_of_range_say_what_is_wanted() {
     check("epochs_negative", "train --epochs -3", 2);
     check("dropout_1", "train --dropout 1", 2);
     check("rate_nan", "train --learning_rate nan", 2);
+    check("repeats_0", "importance --repeats 0", 2);
+    check("origins_1", "importance --origins 1", 2);
+    check("group_by_slip", "importance --group_by correlaton", 2);
     check("units_list", "train --units 128,,64", 2);
     check("model_type_slip", "train --model_type lstn", 2);
     check("source_slip", "train --data_source lokal", 2);

@@ -97,6 +97,34 @@ impl Pinball {
         }
     }
 
+    /// From the derivative of some number with respect to the quantiles (n, Q), that with respect to the raw outputs (n, Q): a raw
+    /// output moves its own quantile and all beyond it.
+    pub fn raw_slopes(&self, raw: &[f32], quantile_slopes: &[f32], out: &mut [f32]) {
+        let q = self.levels.len();
+        assert_eq!(
+            (raw.len() % q, raw.len(), raw.len()),
+            (0, quantile_slopes.len(), out.len()),
+            "raw outputs for {q} levels"
+        );
+        let middle = q / 2;
+        let rows = raw.chunks_exact(q).zip(quantile_slopes.chunks_exact(q));
+        for ((raw, slopes), out) in rows.zip(out.chunks_exact_mut(q)) {
+            // softplus' = sigmoid, in f64 as `quantiles`
+            let gap_slope = |k: usize| 1.0 / (1.0 + (-f64::from(raw[k])).exp());
+            let (mut up, mut down) = (0.0, 0.0);
+            for above in (middle + 1..q).rev() {
+                up += f64::from(slopes[above]);
+                out[above] = (up * gap_slope(above)) as f32;
+            }
+            for below in 0..middle {
+                down += f64::from(slopes[below]);
+                out[below] = (-down * gap_slope(below)) as f32;
+            }
+            let all = up + down + f64::from(slopes[middle]);
+            out[middle] = (f64::from(self.location_rate) * all) as f32;
+        }
+    }
+
     /// The raw outputs (n, Q) whose quantiles are these (n, Q); gaps below [`Pinball::MIN_GAP`] are widened to it.
     pub fn raw_for(&self, quantiles: &[f64]) -> Vec<f32> {
         let q = self.levels.len();

@@ -14,6 +14,12 @@ use crate::recurrent::{self, Matrix};
 impl Network {
     /// Gradients of all weights; whether all of them are finite.
     pub(super) fn backward(&mut self, batch: &Batch, after_dropout: bool) -> bool {
+        self.descend(batch);
+        self.weight_gradients(batch, after_dropout)
+    }
+
+    /// Down through the layers: the gradients of all gates' sums, where the gates were.
+    pub(super) fn descend(&mut self, batch: &Batch) {
         self.transpose();
         let (simd, team, per_block) = (self.simd, &self.team, rows_per_block(batch.len()));
         let n_blocks = batch.len().div_ceil(per_block);
@@ -21,7 +27,6 @@ impl Network {
 
         let Top {
             shape,
-            start,
             transposed,
             d_wide_outputs,
             d_outputs,
@@ -103,7 +108,14 @@ impl Network {
                 );
             });
         }
+    }
 
+    /// Gradients of all weights from those of the sums; whether all of them are finite.
+    fn weight_gradients(&mut self, batch: &Batch, after_dropout: bool) -> bool {
+        let (simd, team, per_block) = (self.simd, &self.team, rows_per_block(batch.len()));
+        let n_blocks = batch.len().div_ceil(per_block);
+        let rows_of = |block: usize| per_block.min(batch.len() - block * per_block);
+        let (n, top) = (self.architecture.n_directions(), self.layers.len() - 1);
         let finite = AtomicBool::new(true);
         for layer in 0..=top {
             let Layer {
@@ -139,6 +151,13 @@ impl Network {
                 },
             );
         }
+        let Top {
+            shape,
+            start,
+            d_wide_outputs,
+            ..
+        } = &self.top;
+        let (shape, wide) = (*shape, shape.panels * PANEL);
         team.each_chunk(
             &mut self.gradients[*start..][..shape.len()],
             shape.panel_len(),

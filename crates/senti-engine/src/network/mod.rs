@@ -5,6 +5,7 @@
 
 mod backward;
 mod forward;
+mod inputs;
 
 use crate::adam::{Adam, Update};
 use crate::aligned::Aligned;

@@ -5,10 +5,12 @@
 
 mod allocation;
 mod bits;
+mod boosting;
 mod cases;
 mod goldens;
 mod gradients;
 mod initialise;
+mod inputs;
 mod losses;
 mod random;
 mod reference;

@@ -8,7 +8,7 @@ use senti::table::Time;
 
 /// A tick: where, its label, and a second line below where the label alone would not tell (a year, a day).
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Tick {
+pub(crate) struct Tick {
     pub value: f64,
     pub label: String,
     pub below: Option<String>,
@@ -16,7 +16,7 @@ pub(super) struct Tick {
 
 /// A range with ticks.
 #[derive(Clone, Debug)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     low: f64,
     high: f64,
     log: bool,
@@ -192,7 +192,7 @@ fn multiples(low: f64, high: f64, step: f64) -> impl Iterator<Item = f64> {
 }
 
 /// A number with commas between thousands; a true minus sign.
-pub(super) fn grouped(value: f64, decimals: usize) -> String {
+pub(crate) fn grouped(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
     let (whole, fraction) = match text.split_once('.') {
         Some((whole, fraction)) => (whole, Some(fraction)),
@@ -216,7 +216,7 @@ pub(super) fn grouped(value: f64, decimals: usize) -> String {
 }
 
 /// A price with five digits that count, as prices about `size` have them: `67,123`, `1.2346`, `0.0000012346`.
-pub(super) fn price(value: f64, size: f64) -> String {
+pub(crate) fn price(value: f64, size: f64) -> String {
     let decimals = if size == 0.0 || !size.is_finite() {
         2.0
     } else {

@@ -8,14 +8,14 @@ use ttf_parser::{Face, OutlineBuilder};
 
 /// Weight of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Weight {
+pub(crate) enum Weight {
     Regular,
     Bold,
 }
 
 /// A piece of an outline; y grows downwards, as on a screen.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Move(f32, f32),
     Line(f32, f32),
     Quad(f32, f32, f32, f32),
@@ -24,7 +24,7 @@ pub(super) enum Piece {
 }
 
 /// Units of an em in both files.
-pub(super) const EM: f64 = 2048.0;
+pub(crate) const EM: f64 = 2048.0;
 
 fn with_face<T>(weight: Weight, use_it: impl FnOnce(&Face<'static>) -> T) -> T {
     thread_local! {
@@ -43,7 +43,7 @@ fn with_face<T>(weight: Weight, use_it: impl FnOnce(&Face<'static>) -> T) -> T {
 }
 
 /// Width of a character in font units; one that the font lacks is as wide as its empty box.
-pub(super) fn advance(weight: Weight, character: char) -> f64 {
+pub(crate) fn advance(weight: Weight, character: char) -> f64 {
     with_face(weight, |face| {
         let glyph = face.glyph_index(character).unwrap_or_default();
         f64::from(face.glyph_hor_advance(glyph).unwrap_or(0))
@@ -51,7 +51,7 @@ pub(super) fn advance(weight: Weight, character: char) -> f64 {
 }
 
 /// Width of a text at this size.
-pub(super) fn width(weight: Weight, text: &str, size: f64) -> f64 {
+pub(crate) fn width(weight: Weight, text: &str, size: f64) -> f64 {
     text.chars()
         .map(|character| advance(weight, character))
         .sum::<f64>()
@@ -60,7 +60,7 @@ pub(super) fn width(weight: Weight, text: &str, size: f64) -> f64 {
 }
 
 /// Outline of a character in font units; empty for a space.
-pub(super) fn outline(weight: Weight, character: char) -> Vec<Piece> {
+pub(crate) fn outline(weight: Weight, character: char) -> Vec<Piece> {
     struct Pen(Vec<Piece>);
     impl OutlineBuilder for Pen {
         fn move_to(&mut self, x: f32, y: f32) {

@@ -4,30 +4,35 @@
 //! instead of a library's because a picture takes a few milliseconds so, needs no font on the machine, and the page of the service
 //! can show the same SVG.
 
-mod axis;
+pub(crate) mod axis;
 mod error_by_step;
-mod font;
+pub(crate) mod font;
 mod forecast;
 mod history;
-mod panel;
+mod importance;
+mod inline;
+pub(crate) mod panel;
 mod predictions;
 mod raster;
 mod sample;
-mod scene;
+pub(crate) mod scene;
 mod svg;
 
 pub use error_by_step::error_by_step;
 pub use forecast::forecast;
 pub use history::history;
+pub use importance::{days, features, shuffled};
+pub(crate) use inline::{inline, swatch};
 pub use predictions::predictions;
 pub use sample::{Moves, Sample, Stretch};
 pub use scene::Scene;
+pub(crate) use svg::escape;
 
 /// Size of every picture.
 const SIZE: (f64, f64) = (1000.0, 560.0);
 
 /// `30 days`, `1 hour`, `5 steps`: how far `n` steps of this many milliseconds reach, in words.
-fn reach(n: usize, step: i64) -> String {
+pub(crate) fn reach(n: usize, step: i64) -> String {
     let unit = match step {
         60_000 => "minute",
         3_600_000 => "hour",
@@ -40,7 +45,7 @@ fn reach(n: usize, step: i64) -> String {
 }
 
 /// `20 Feb 2026`, with the time of day where steps are shorter than a day.
-fn day(time: senti::table::Time, step: i64) -> String {
+pub(crate) fn day(time: senti::table::Time, step: i64) -> String {
     let Ok(stamp) = jiff::Timestamp::from_millisecond(time) else {
         return String::new();
     };

@@ -8,12 +8,12 @@ use super::font::{self, Weight};
 use super::scene::{Anchor, Color, Point, Scene, Stroke, Style, paint};
 
 /// Size of labels.
-pub(super) const SMALL: f64 = 12.0;
+pub(crate) const SMALL: f64 = 12.0;
 const TITLE: f64 = 17.0;
 
 /// Room on the paper.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(crate) struct Room {
     pub left: f64,
     pub top: f64,
     pub right: f64,
@@ -21,7 +21,7 @@ pub(super) struct Room {
 }
 
 /// A frame with axes.
-pub(super) struct Panel {
+pub(crate) struct Panel {
     /// Where the data stand.
     pub frame: Room,
     x: Axis,
@@ -126,7 +126,7 @@ impl Panel {
 }
 
 /// Title and a line below it that tells how to read the picture; returns where the room below begins.
-pub(super) fn heading(scene: &mut Scene, title: &str, reading: &str) -> f64 {
+pub(crate) fn heading(scene: &mut Scene, title: &str, reading: &str) -> f64 {
     let left = 24.0;
     let room = scene.width - 2.0 * left;
     scene.text(
@@ -143,7 +143,7 @@ pub(super) fn heading(scene: &mut Scene, title: &str, reading: &str) -> f64 {
 }
 
 /// Text that fits into `room`, with an ellipsis where it had to be cut.
-fn cut(text: &str, weight: Weight, size: f64, room: f64) -> String {
+pub(crate) fn cut(text: &str, weight: Weight, size: f64, room: f64) -> String {
     if font::width(weight, text, size) <= room {
         return text.into();
     }
@@ -157,14 +157,14 @@ fn cut(text: &str, weight: Weight, size: f64, room: f64) -> String {
 
 /// How a row of the legend is marked.
 #[derive(Clone, Copy)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     Line(Stroke),
     Area(Color, f64),
     Dot(Color),
 }
 
 /// A legend in one line, beginning at a place.
-pub(super) fn legend(scene: &mut Scene, (mut x, y): Point, rows: &[(Mark, &str)]) {
+pub(crate) fn legend(scene: &mut Scene, (mut x, y): Point, rows: &[(Mark, &str)]) {
     for (mark, text) in rows {
         match mark {
             Mark::Line(stroke) => scene.line(&[(x, y - 4.0), (x + 22.0, y - 4.0)], *stroke),
@@ -179,13 +179,13 @@ pub(super) fn legend(scene: &mut Scene, (mut x, y): Point, rows: &[(Mark, &str)]
 }
 
 /// Room that [`legend`] takes.
-pub(super) fn legend_width(rows: &[(Mark, &str)]) -> f64 {
+pub(crate) fn legend_width(rows: &[(Mark, &str)]) -> f64 {
     let row = |(_, text): &(Mark, &str)| 28.0 + font::width(Weight::Regular, text, SMALL) + 20.0;
     rows.iter().map(row).sum::<f64>() - 20.0
 }
 
 /// Moves labels apart that would overlap, keeping their order and staying between `top` and `bottom`. Places of baselines.
-pub(super) fn spread(wanted: &mut [f64], gap: f64, top: f64, bottom: f64) {
+pub(crate) fn spread(wanted: &mut [f64], gap: f64, top: f64, bottom: f64) {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
     let mut least = top;

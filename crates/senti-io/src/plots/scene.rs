@@ -8,14 +8,14 @@ use super::font::{self, Weight};
 use super::{raster, svg};
 
 /// A place.
-pub(super) type Point = (f64, f64);
+pub(crate) type Point = (f64, f64);
 
 /// Red, green, blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Color(pub u8, pub u8, pub u8);
+pub(crate) struct Color(pub u8, pub u8, pub u8);
 
 /// Paint of the pictures. The strong colours are from Okabe and Ito's palette, which colour-blind people can tell apart.
-pub(super) mod paint {
+pub(crate) mod paint {
     use super::Color;
 
     pub const PAPER: Color = Color(255, 255, 255);
@@ -28,11 +28,28 @@ pub(super) mod paint {
     /// The naive forecast.
     pub const ORANGE: Color = Color(213, 94, 0);
     pub const GREEN: Color = Color(0, 128, 98);
+    /// Further models of a page.
+    pub const PURPLE: Color = Color(152, 63, 128);
+    pub const OCHRE: Color = Color(138, 105, 0);
+
+    /// What a page calls them: the name of a class, so that a dark page can paint them otherwise.
+    pub const NAMES: [(Color, &str); 10] = [
+        (PAPER, "paper"),
+        (INK, "ink"),
+        (MUTED, "muted"),
+        (GRID, "grid"),
+        (AXIS, "axis"),
+        (BLUE, "blue"),
+        (ORANGE, "orange"),
+        (GREEN, "green"),
+        (PURPLE, "purple"),
+        (OCHRE, "ochre"),
+    ];
 }
 
 /// Where the text stands relative to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Anchor {
+pub(crate) enum Anchor {
     Start,
     Middle,
     End,
@@ -40,7 +57,7 @@ pub(super) enum Anchor {
 
 /// Look of a text.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Style {
+pub(crate) struct Style {
     pub size: f64,
     pub weight: Weight,
     pub color: Color,
@@ -71,7 +88,7 @@ impl Style {
 
 /// Look of a line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stroke {
+pub(crate) struct Stroke {
     pub color: Color,
     pub width: f64,
     /// Lengths of dash and gap.
@@ -96,7 +113,7 @@ impl Stroke {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Item {
+pub(crate) enum Item {
     Area {
         points: Vec<Point>,
         fill: Color,
@@ -123,15 +140,15 @@ pub(super) enum Item {
 /// A picture.
 #[derive(Clone, Debug)]
 pub struct Scene {
-    pub(super) width: f64,
-    pub(super) height: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
     /// What it shows, for those who cannot see it.
-    pub(super) title: String,
-    pub(super) items: Vec<Item>,
+    pub(crate) title: String,
+    pub(crate) items: Vec<Item>,
 }
 
 impl Scene {
-    pub(super) fn new(width: f64, height: f64, title: &str) -> Self {
+    pub(crate) fn new(width: f64, height: f64, title: &str) -> Self {
         Self {
             width,
             height,
@@ -150,7 +167,7 @@ impl Scene {
         raster::png(self, 2.0)
     }
 
-    pub(super) fn text(&mut self, (x, y): Point, text: &str, style: Style) {
+    pub(crate) fn text(&mut self, (x, y): Point, text: &str, style: Style) {
         let width = font::width(style.weight, text, style.size);
         let left = match style.anchor {
             Anchor::Start => x,
@@ -165,7 +182,7 @@ impl Scene {
     }
 
     /// A line through the points; it is broken where one is not finite.
-    pub(super) fn line(&mut self, points: &[Point], stroke: Stroke) {
+    pub(crate) fn line(&mut self, points: &[Point], stroke: Stroke) {
         for run in points.split(|(x, y)| !(x.is_finite() && y.is_finite())) {
             if run.len() > 1 {
                 let points = thin(run);
@@ -175,7 +192,7 @@ impl Scene {
     }
 
     /// The area between two lines over the same x.
-    pub(super) fn band(&mut self, low: &[Point], high: &[Point], fill: Color, opacity: f64) {
+    pub(crate) fn band(&mut self, low: &[Point], high: &[Point], fill: Color, opacity: f64) {
         let mut points = thin(high);
         points.extend(thin(low).into_iter().rev());
         let finite = points.iter().all(|(x, y)| x.is_finite() && y.is_finite());
@@ -188,7 +205,7 @@ impl Scene {
         }
     }
 
-    pub(super) fn rect(&mut self, low: Point, high: Point, fill: Color, opacity: f64) {
+    pub(crate) fn rect(&mut self, low: Point, high: Point, fill: Color, opacity: f64) {
         let points = vec![low, (high.0, low.1), high, (low.0, high.1)];
         self.items.push(Item::Area {
             points,
@@ -197,7 +214,7 @@ impl Scene {
         });
     }
 
-    pub(super) fn dots(&mut self, points: Vec<Point>, radius: f64, fill: Color, opacity: f64) {
+    pub(crate) fn dots(&mut self, points: Vec<Point>, radius: f64, fill: Color, opacity: f64) {
         let points = points
             .into_iter()
             .filter(|(x, y)| x.is_finite() && y.is_finite())

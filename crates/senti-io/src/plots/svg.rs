@@ -139,7 +139,7 @@ fn define_glyphs(out: &mut String, scene: &Scene) {
     out.push_str("</defs>\n");
 }
 
-fn path(points: &[Point]) -> String {
+pub(super) fn path(points: &[Point]) -> String {
     let mut out = String::with_capacity(points.len() * 14);
     for (index, (x, y)) in points.iter().enumerate() {
         let mark = if index == 0 { 'M' } else { 'L' };
@@ -149,7 +149,7 @@ fn path(points: &[Point]) -> String {
 }
 
 /// A number with at most two decimals: a fiftieth of a pixel is enough.
-struct Short(f64);
+pub(crate) struct Short(pub f64);
 
 impl std::fmt::Display for Short {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -157,12 +157,12 @@ impl std::fmt::Display for Short {
     }
 }
 
-fn hex(Color(red, green, blue): Color) -> String {
+pub(super) fn hex(Color(red, green, blue): Color) -> String {
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
-/// Text that may stand in an attribute. Control characters have no place in XML.
-fn escape(text: &str) -> String {
+/// Text that may stand in XML or HTML, in an attribute between double quotes, too. Control characters have no place there.
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

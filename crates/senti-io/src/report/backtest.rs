@@ -12,6 +12,7 @@ use senti::backtest::Backtest;
 use senti::card::ReportCard;
 
 use super::figures::{Dates, number};
+use super::html::{Facts, Tested, of_backtest, render};
 use super::tables::predictions_head;
 use crate::atomic::{Stage, failed};
 
@@ -22,6 +23,8 @@ pub struct Judged<'a> {
     pub backtest: &'a Backtest,
     /// What is to be said of them.
     pub card: &'a ReportCard,
+    /// Data and configuration, for the page: [`Facts::of_data`], [`Facts::of_settings`].
+    pub facts: &'a [Facts],
 }
 
 /// A row of [`BACKTEST_OUTPUTS`].
@@ -36,6 +39,11 @@ pub struct BacktestOutput {
 
 /// Every file that a backtest leaves.
 pub const BACKTEST_OUTPUTS: &[BacktestOutput] = &[
+    BacktestOutput {
+        name: "report.html",
+        about: "everything on one page, the verdicts first: opens from disk, without network",
+        write: page,
+    },
     BacktestOutput {
         name: "backtest.csv",
         about: "every forecast of every model: origin, step, date, what came true, point, 19 quantiles; prices",
@@ -66,6 +74,16 @@ pub fn write_backtest(dir: &Path, judged: &Judged<'_>) -> Result<Vec<PathBuf>> {
         written.map_err(|cause| failed("write", &dir.join(output.name), cause))?;
     }
     stage.spread(dir)
+}
+
+fn page(judged: &Judged<'_>, out: &mut dyn Write) -> std::io::Result<()> {
+    let page = of_backtest(&Tested {
+        backtest: judged.backtest,
+        card: judged.card,
+        importance: &[],
+        facts: judged.facts,
+    });
+    out.write_all(render(&page).as_bytes())
 }
 
 fn forecasts(judged: &Judged<'_>, out: &mut dyn Write) -> std::io::Result<()> {

@@ -8,17 +8,21 @@
 mod backtest;
 mod documents;
 mod figures;
+pub mod html;
+mod importance;
 mod recorder;
 mod tables;
+mod verdict;
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use senti::artifact::Artifact;
+use senti::audit::Audit;
 use senti::evaluation::Evaluation;
 use senti::forecast::Forecast;
-use senti::{Outcome, Result, Table};
+use senti::{Error, Outcome, Result, Table};
 
 use crate::atomic::{Stage, failed};
 use crate::plots::{self, Scene};
@@ -27,9 +31,16 @@ use crate::registry::Entry;
 pub use backtest::{BACKTEST_OUTPUTS, Judged, write_backtest};
 pub use documents::{forecast_value, scores_value};
 pub use figures::{date, number};
+pub use importance::{
+    IMPORTANCE, ImportanceOutput, MakeImportance, importance_value, write_importance,
+};
 pub use recorder::Recorder;
 pub use tables::predictions_bytes;
 pub(crate) use tables::rate;
+pub use verdict::{Said, Verdict, verdict};
+
+/// The file of `audit --output DIR`.
+pub const AUDIT: &str = "audit.json";
 
 /// What there is to write about.
 #[derive(Clone, Copy)]
@@ -94,6 +105,12 @@ impl Output {
 /// Everything that is written. `train` writes all rows.
 pub const OUTPUTS: &[Output] = &[
     Output {
+        name: "report.html",
+        predict: false,
+        about: "everything on one page, the verdict first: opens from disk, without network",
+        make: Make::File(page),
+    },
+    Output {
         name: "forecast.csv",
         predict: true,
         about: "the forecast: one line a step, with point and 19 quantiles",
@@ -149,6 +166,10 @@ pub const OUTPUTS: &[Output] = &[
     },
 ];
 
+fn page(results: &Results<'_>) -> Result<Option<Vec<u8>>> {
+    Ok(html::of_training(results).map(|page| html::render(&page).into_bytes()))
+}
+
 /// Writes everything that a training leaves in `dir` and returns the paths, sorted.
 ///
 /// `recorder` was made for the same folder with [`Recorder::new`] and has seen every event.
@@ -196,6 +217,15 @@ pub fn write_forecast(
     write(dir, Stage::create(dir)?, &results, no_plot)
 }
 
+/// Writes an audit as `audit.json` into `dir` and returns the path.
+pub fn write_audit(dir: &Path, audit: &Audit) -> Result<Vec<PathBuf>> {
+    let stage = Stage::create(dir)?;
+    let document = serde_json::to_value(audit)
+        .map_err(|error| Error::internal("an audit cannot be written as JSON").because(error))?;
+    stage.write(AUDIT, format!("{document:#}\n").as_bytes(), dir)?;
+    stage.spread(dir)
+}
+
 fn write(dir: &Path, stage: Stage, results: &Results<'_>, no_plot: bool) -> Result<Vec<PathBuf>> {
     for output in OUTPUTS {
         if results.training.is_none() && !output.predict {
@@ -227,7 +257,16 @@ fn write(dir: &Path, stage: Stage, results: &Results<'_>, no_plot: bool) -> Resu
 /// touches no file that only a training writes.
 fn remove_stale(dir: &Path, training: bool, written: &[PathBuf]) -> Result<()> {
     let ours = OUTPUTS.iter().filter(|output| training || output.predict);
-    for path in ours.flat_map(Output::files).map(|name| dir.join(name)) {
+    remove_files(dir, ours.flat_map(Output::files), written)
+}
+
+/// Removes files of these names that were not written now.
+fn remove_files(
+    dir: &Path,
+    names: impl Iterator<Item = String>,
+    written: &[PathBuf],
+) -> Result<()> {
+    for path in names.map(|name| dir.join(name)) {
         // A folder of that name is not ours.
         if written.contains(&path) || path.is_dir() {
             continue;

@@ -3,8 +3,13 @@
 #![allow(clippy::print_stdout, reason = "a test that is skipped says why")]
 
 mod atomic;
+mod browser;
 mod checkpoint;
+mod chromium;
 mod folds;
+mod importance;
+mod page;
+mod pages;
 mod plots;
 mod registry;
 mod report;

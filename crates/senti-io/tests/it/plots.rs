@@ -16,7 +16,7 @@ use crate::trained::{DAY, Run, START, history, market, table, train};
 
 const MINUTE: i64 = 60_000;
 
-fn gallery(name: &str) -> PathBuf {
+pub fn gallery(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("gallery")
         .join(name);
@@ -81,7 +81,7 @@ fn check_png(path: &Path) {
 }
 
 #[track_caller]
-fn check_pictures(dir: &Path, names: &[&str]) {
+pub fn check_pictures(dir: &Path, names: &[&str]) {
     for name in names {
         check_svg(&dir.join(format!("{name}.svg")));
         check_png(&dir.join(format!("{name}.png")));

@@ -107,9 +107,10 @@ fn a_training_leaves_everything() {
             "predictions.csv",
             "predictions.png",
             "predictions.svg",
+            "report.html",
         ]
     );
-    assert_eq!(paths.len(), 11);
+    assert_eq!(paths.len(), 12);
     assert!(paths.iter().all(|path| path.is_file()));
 
     let table = &run.table;
@@ -318,7 +319,8 @@ fn nothing_of_an_earlier_run_is_left() {
             "history.csv",
             "metrics.json",
             "mine.png",
-            "predictions.csv"
+            "predictions.csv",
+            "report.html"
         ]
     );
 }

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Truth;
 use crate::doors::target_name;
+use crate::features::{FeatureOptions, FeatureSet};
 use crate::models;
-use crate::plan::Plan;
+use crate::plan::{Plan, Target};
 use crate::rivals;
 use crate::table::{Role, Table, Time};
+use crate::windows::{Origins, Windows};
 use crate::{Error, Result};
 
 /// The yardsticks: in every backtest whose data allow them, asked for or not, because the report card measures against them.
@@ -173,21 +175,30 @@ fn check(walk: &Walk) -> Result<()> {
     Ok(())
 }
 
+/// Origins whose windows are complete and whose labels exist, in one unbroken run of candles. Which features there are decides on it,
+/// and is learned on the rows before the first origin that was asked for; each fold learns it anew.
+fn usable(table: &Table, plan: &Plan, walk: &Walk) -> Result<Origins> {
+    let rows = table.n_rows();
+    let first = match walk.start {
+        Some(start) => table.time().partition_point(|&time| time < start),
+        None => rows.saturating_sub(walk.origins.saturating_mul(walk.step) + plan.forecast_horizon),
+    };
+    let options = FeatureOptions {
+        levels: plan.target == Target::Price,
+    };
+    let features = FeatureSet::learn(table, 0..first.clamp(2.min(rows), rows), &options)?;
+    let matrix = features.compute(table)?;
+    let windows = Windows::new(table, &matrix, plan.input_seq_length, plan.forecast_horizon);
+    Ok(windows.origins().clone())
+}
+
 /// Rows of the origins, and what came true after them.
 fn truth(table: &Table, plan: &Plan, walk: &Walk) -> Result<Truth> {
     let (past, ahead, rows) = (plan.input_seq_length, plan.forecast_horizon, table.n_rows());
-    // a window needs its past and its labels in one unbroken run
-    let fits = |row: usize| {
-        let position = table
-            .segments()
-            .partition_point(|segment| segment.end <= row);
-        table
-            .segments()
-            .get(position)
-            .is_some_and(|segment| row + 1 >= segment.start + past && row + ahead < segment.end)
-    };
+    let whole = usable(table, plan, walk)?;
+    let fits = |row: usize| !whole.within(row..row + 1).is_empty();
     let show = |row: usize| table.calendar().format(table.time()[row]);
-    let last = (0..rows).rev().find(|&row| fits(row)).ok_or_else(|| {
+    let last = whole.last().ok_or_else(|| {
         Error::data(format!(
             "{rows} rows cannot make a window of {past} past and {ahead} ahead"
         ))

@@ -67,7 +67,7 @@ pub(super) fn alarms(shown: &[Shown], model: &ModelCard) -> Vec<Alarm> {
             let cases = row.n_independent * direction.n as f64 / horizon.n as f64;
             if row.step.is_some() && direction.accuracy > DIRECTION && cases >= DIRECTIONS {
                 let said = format!(
-                    "{:.1} % of its directions are right at {name}",
+                    "{:.1} % of its directions are right at horizon {name}",
                     100.0 * direction.accuracy
                 );
                 raise("direction", name, direction.accuracy, DIRECTION, said);
@@ -79,7 +79,7 @@ pub(super) fn alarms(shown: &[Shown], model: &ModelCard) -> Vec<Alarm> {
             .and_then(|skill| skill.skill);
         if let Some(skill) = skill.filter(|&skill| skill > SKILL && model.role == Part::Model) {
             let said = format!(
-                "its CRPS is {:.1} % below that of volatility-scaled quantiles at {name}",
+                "its CRPS is {:.1} % below that of volatility-scaled quantiles at horizon {name}",
                 100.0 * skill
             );
             raise("skill", name, skill, SKILL, said);

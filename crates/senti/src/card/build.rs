@@ -4,7 +4,7 @@ use std::array;
 
 use crate::backtest::{Backtest, Truth};
 use crate::statistics::comparison::{
-    clark_west, cosine_test, diebold_mariano, giacomini_white, lags,
+    cautious_test, clark_west, diebold_mariano, giacomini_white, lags,
 };
 use crate::statistics::coverage::{christoffersen, kupiec, uniformity, wilson};
 use crate::statistics::direction::pesaran_timmermann;
@@ -18,8 +18,7 @@ use super::{
     alarm, trading, verdict,
 };
 
-/// Bootstrap samples of a confidence set.
-const REPETITIONS: usize = 1000;
+/// Of confidence sets.
 const CONFIDENCE: f64 = 0.90;
 
 /// A test that could not be made.
@@ -163,7 +162,7 @@ pub(super) fn card(backtest: &Backtest, options: &CardOptions) -> Result<ReportC
         last_origin: truth.origins.last().copied(),
         mean_move: backtest.mean_move,
         levels: backtest.levels.clone(),
-        confidence_sets: confidence_sets(&ledgers, &shown, truth.horizon, options.seed),
+        confidence_sets: confidence_sets(&ledgers, &shown, truth.horizon, options),
         warnings: warnings(
             backtest,
             &shown,
@@ -239,12 +238,12 @@ fn compare(reference: &[f64], model: &[f64], row: &Shown) -> (Test, Cautious) {
     let Some(found) = diebold_mariano(reference, model, row.lags) else {
         return (no_test(), Cautious::default());
     };
-    let careful = cosine_test(reference, model, row.lags);
+    let careful = cautious_test(reference, model, row.lags);
     let cautious = match careful.filter(|_| row.judged) {
         None => Cautious::default(),
         Some(careful) => Cautious {
-            better: Some(found.p_second_better().max(careful.p_second_better())),
-            worse: Some(found.p_first_better().max(careful.p_first_better())),
+            better: Some(found.p_second_better().max(careful.p_second_better)),
+            worse: Some(found.p_first_better().max(careful.p_first_better)),
         },
     };
     let test = Test {
@@ -253,7 +252,7 @@ fn compare(reference: &[f64], model: &[f64], row: &Shown) -> (Test, Cautious) {
         p: Some(found.p),
         p_better: Some(found.p_second_better()),
         p_worse: Some(found.p_first_better()),
-        p_better_cautious: careful.map(|careful| careful.p_second_better()),
+        p_better_cautious: careful.map(|careful| careful.p_second_better),
         p_holm_horizon: None,
         p_holm: None,
     };
@@ -497,14 +496,14 @@ fn confidence_sets(
     ledgers: &[Ledger<'_>],
     shown: &[Shown],
     horizon: usize,
-    seed: u64,
+    options: &CardOptions,
 ) -> Vec<ConfidenceSet> {
     let with_quantiles: Vec<_> = ledgers
         .iter()
         .filter(|ledger| ledger.has_quantiles())
         .collect();
     let k = with_quantiles.len();
-    if k < 2 {
+    if k < 2 || options.repetitions == 0 {
         return Vec::new();
     }
     let mut sets = Vec::new();
@@ -519,12 +518,12 @@ fn confidence_sets(
             .collect();
         // Blocks must hold the overlap of neighbouring outcomes; n^(1/3) is the usual length without any.
         let length = ((row.lags + 1) as f64).max((n as f64).cbrt());
-        let bootstrap = StationaryBootstrap::new(seed, length);
+        let bootstrap = StationaryBootstrap::new(options.seed, length);
         let left = model_confidence_set(
             &losses,
             k,
             Statistic::Max,
-            REPETITIONS,
+            options.repetitions,
             &mut |sample, into| bootstrap.fill(sample, into),
         );
         sets.push(ConfidenceSet {

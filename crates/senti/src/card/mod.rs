@@ -41,6 +41,8 @@ pub struct CardOptions {
     pub tried: usize,
     /// Models that contain the last close as a special case, to be tested by Clark–West too.
     pub nested: Vec<String>,
+    /// Bootstrap samples of each confidence set; 0 for no sets.
+    pub repetitions: usize,
     /// Trade on the forecasts, too.
     pub trading: Option<TradingOptions>,
     /// Seed of resampling and of random entries.
@@ -53,6 +55,7 @@ impl Default for CardOptions {
             horizons: None,
             tried: 1,
             nested: ["lstm", "basic", "drift", "ar"].map(str::to_owned).to_vec(),
+            repetitions: 1000,
             trading: None,
             seed: 0,
         }
@@ -262,8 +265,8 @@ pub struct Test {
     pub p_better: Option<f64>,
     /// p value against "the model is worse".
     pub p_worse: Option<f64>,
-    /// p value against "the model is better" of a test that keeps its size where few origins do not overlap: equal-weighted cosines
-    /// (Lazarus, Lewis, Stock and Watson 2018).
+    /// p value against "the model is better" of a test that keeps its size where few origins do not overlap and differences are skewed
+    /// ([`crate::statistics::comparison::cautious_test`]).
     pub p_better_cautious: Option<f64>,
     /// `p` after Holm over all models at this horizon.
     pub p_holm_horizon: Option<f64>,
@@ -484,7 +487,7 @@ pub struct Trading {
     pub buy_and_hold: Returns,
     /// Random entries with the same exposure and as many changes of position: the median.
     pub random: Returns,
-    /// Share of the random entries whose Sharpe ratio is lower.
+    /// Share of the random entries whose Sharpe ratio is lower; equal ones count by half.
     pub better_than_random: f64,
     /// Probability that the true Sharpe ratio is above 0 (Bailey and López de Prado 2012).
     pub probabilistic_sharpe: Option<f64>,

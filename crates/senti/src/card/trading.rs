@@ -74,11 +74,13 @@ pub(super) fn trading(
     }
     let model = summary(&mine, &positions, periods_per_year);
     let held = summary(&hold, &vec![1.0; periods], periods_per_year);
-    let lower = random
-        .iter()
-        .filter(|entry| entry.sharpe < model.sharpe)
-        .count();
-    let better_than_random = lower as f64 / ENTRIES as f64;
+    // Half of what is equal counts: a model that is always in the market is as good as its random entries, not worse than all.
+    let below = |entry: &Returns| match entry.sharpe.partial_cmp(&model.sharpe) {
+        Some(std::cmp::Ordering::Less) => 1.0,
+        Some(std::cmp::Ordering::Equal) => 0.5,
+        _ => 0.0,
+    };
+    let better_than_random = random.iter().map(below).sum::<f64>() / ENTRIES as f64;
     let moments = Moments::of(&mine);
     // Sharpe ratios of strategies without skill vary by that of an estimate.
     let variance = 1.0 / (periods - 1) as f64;
@@ -221,19 +223,26 @@ fn sentence(
     let Some(sharpe) = model.sharpe else {
         return "it never takes a position".into();
     };
-    let of = if tried == 1 {
-        "one configuration".to_owned()
+    let lucky = if tried == 1 {
+        "0".to_owned()
     } else {
-        format!("the best of {tried} configurations")
+        format!("what the best of {tried} configurations without skill shows")
+    };
+    let same = if model.exposure == 1.0 && model.trades == 1 {
+        "it is always in the market: this is buying and holding".to_owned()
+    } else {
+        format!(
+            "better than {:.0} % of random entries with the same exposure",
+            100.0 * better
+        )
     };
     format!(
-        "1 became {:.2} after costs, {:.2} by buying and holding (Sharpe {sharpe:.2} and {:.2} a year, worst fall {:.0} and {:.0} %); better than {:.0} % of random entries with the same exposure; probability of any skill, as {of}, {:.0} %",
+        "1 became {:.2} after costs, {:.2} by buying and holding (Sharpe {sharpe:.2} and {:.2} a year, worst fall {:.0} and {:.0} %); {same}; its Sharpe ratio lies above {lucky} with a probability of {:.0} %",
         model.money,
         hold.money,
         hold.sharpe.unwrap_or(0.0),
         100.0 * model.drawdown,
         100.0 * hold.drawdown,
-        100.0 * better,
         100.0 * deflated.unwrap_or(0.0)
     )
 }

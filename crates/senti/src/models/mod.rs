@@ -19,6 +19,7 @@ mod basic;
 mod lstm;
 mod naive;
 pub mod target;
+mod trees;
 
 /// Windows that a model predicts at once, at most.
 pub const CHUNK: usize = 128;
@@ -61,6 +62,14 @@ pub const MODELS: &[Model] = &[
         load: basic::load,
     },
     Model {
+        name: "trees",
+        help: "gradient-boosted quantile trees on the last row, starting as the distribution of past moves in units of volatility",
+        trains: true,
+        memory: trees::memory,
+        fit: trees::fit,
+        load: trees::load,
+    },
+    Model {
         name: "naive",
         help: "the last close, with the quantiles of past moves",
         trains: false,
@@ -91,6 +100,26 @@ pub fn find(name: &str) -> Result<&'static Model> {
 /// The naive forecast, learned from the moves of these windows.
 pub(crate) fn naive(known: &Windows<'_>) -> Box<dyn Fitted> {
     Box::new(naive::Naive::learn(known))
+}
+
+/// A network laid open: what an explanation by gradients needs.
+pub struct Opened {
+    /// The network, with its weights.
+    pub network: senti_engine::Network,
+    /// How its outputs become quantiles; none for a loss of points, whose outputs are the encoded forecasts themselves.
+    pub head: Option<senti_engine::Pinball>,
+    /// What an encoded value of each step is multiplied by to be in `unit`: (H).
+    pub scale: Vec<f64>,
+    /// Unit of what is explained.
+    pub unit: &'static str,
+}
+
+/// The network of an artifact; none for a model that is no network.
+pub fn open(manifest: &Manifest, tensors: &[Tensor], machine: Machine) -> Result<Option<Opened>> {
+    match manifest.plan.model_type.as_str() {
+        "lstm" => lstm::open(manifest, tensors, machine).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// What a model learns from.

@@ -94,6 +94,11 @@ impl Target {
         self.volatility.as_ref()
     }
 
+    /// Units as far as they are the same at every window: (H). With a volatility they are 1, and encoded values are in expected moves.
+    pub(crate) fn constant_units(&self) -> Vec<f64> {
+        self.scale.clone()
+    }
+
     /// Unit of every step at a window: (H), into `out`.
     pub fn units(&self, window: &Window<'_>, out: &mut [f64]) {
         match &self.volatility {

@@ -61,7 +61,7 @@ impl Recent {
     }
 
     /// All that are wanted, as log returns from the latest one.
-    fn from_latest(&self) -> Option<impl Iterator<Item = f64> + '_> {
+    fn relative(&self) -> Option<impl Iterator<Item = f64> + '_> {
         let latest = *self.log_prices.back()?;
         (self.log_prices.len() == self.wanted)
             .then(|| self.log_prices.iter().map(move |x| x - latest))
@@ -82,7 +82,7 @@ impl Points for SeasonalNaive {
     }
 
     fn points(&mut self, out: &mut [f64]) -> bool {
-        let Some(season) = self.0.from_latest() else {
+        let Some(season) = self.0.relative() else {
             return false;
         };
         let season: Vec<f64> = season.collect();
@@ -106,7 +106,7 @@ impl Points for MovingAverage {
     }
 
     fn points(&mut self, out: &mut [f64]) -> bool {
-        let Some(window) = self.0.from_latest() else {
+        let Some(window) = self.0.relative() else {
             return false;
         };
         // of prices, not of their logs: what everybody means by the name

@@ -61,10 +61,14 @@ def dm(reference, model, m):
         V = hac(d - d.mean(), m, False) / T
     h = m + 1
     t = d.mean() / sqrt(V / T) * sqrt((T + 1 - 2 * h + h * (h - 1) / T) / T)
-    B = int(min(0.4 * T ** (2 / 3), T / (1.5 * (m + 1))))
+    B = int(min(0.4 * T ** (2 / 3), T / (1.5 * (m + 1)), max(T / 50, 4)))
+    L = max(m + 1, T // (2 * B))
     c = fft.dct(d - d.mean(), type=2, norm='ortho')[1:B + 1]
     careful = sqrt(T) * d.mean() / sqrt(np.mean(c ** 2))
-    return {'t': t, 'p': 2 * stats.t.sf(abs(t), T - 1), 'p_better': stats.t.sf(t, T - 1), 'p_worse': stats.t.cdf(t, T - 1), 'p_better_cautious': stats.t.sf(careful, B)}
+    N = T // L
+    g = min(stats.skew(d[:N * L].reshape(N, L).mean(1), bias=False), 0) / sqrt(N)
+    straight = careful + g * careful ** 2 / 3 + g ** 2 * careful ** 3 / 27 + g / 6
+    return {'t': t, 'p': 2 * stats.t.sf(abs(t), T - 1), 'p_better': stats.t.sf(t, T - 1), 'p_worse': stats.t.cdf(t, T - 1), 'p_better_cautious': max(stats.t.sf(careful, B), stats.t.sf(straight, B))}
 
 
 def gw(reference, model, m):

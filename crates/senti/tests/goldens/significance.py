@@ -1,8 +1,8 @@
 """Tests and intervals by statsmodels, scipy and arch. Run: python3 significance.py > significance.json
 
 Losses overlap as those of h-step forecasts do. Diebold-Mariano: the long-run variance is statsmodels' HAC covariance of a mean (uniform or
-Bartlett weights), the correction and p value are from Harvey, Leybourne and Newbold's paper with scipy's Student t. Equal-weighted cosines:
-scipy's orthonormal DCT-II. Giacomini-White: the R2 of a statsmodels regression of 1, or its sandwich for a mean of two columns.
+Bartlett weights), the correction and p value are from Harvey, Leybourne and Newbold's paper with scipy's Student t. The cautious test:
+scipy's orthonormal DCT-II and adjusted skewness. Giacomini-White: the R2 of a statsmodels regression of 1, or its sandwich for a mean of two columns.
 Clark-West: a statsmodels regression on a constant with HAC errors. Kupiec and Christoffersen: scipy's G tests. Pesaran-Timmermann: the
 paper's formula in exact fractions. Model confidence set: arch, whose resampled positions are written out and used again by ours.
 """
@@ -45,13 +45,20 @@ def diebold_mariano(first, second, m):
     return {'lags': m, 't': t, 'p': student(t, T - 1), 'kernel': kernel}
 
 
-def cosines(first, second, m):
+def cautious(first, second, m):
     d = first - second
     T = len(d)
-    B = int(min(0.4 * T ** (2 / 3), T / (1.5 * (m + 1))))
+    B = int(min(0.4 * T ** (2 / 3), T / (1.5 * (m + 1)), max(T / 50, 4)))
+    L = max(m + 1, T // (2 * B))
     c = fft.dct(d - d.mean(), type=2, norm='ortho')[1:B + 1]
     t = sqrt(T) * d.mean() / sqrt(np.mean(c ** 2))
-    return {'lags': m, 'cosines': B, 't': t, 'p': student(t, B)}
+    N = T // L
+    skew = float(stats.skew(d[:N * L].reshape(N, L).mean(1), bias=False))
+
+    def above(t, g):
+        g = min(g, 0) / sqrt(N)
+        return float(max(stats.t.sf(t, B), stats.t.sf(t + g * t ** 2 / 3 + g ** 2 * t ** 3 / 27 + g / 6, B)))
+    return {'lags': m, 'cosines': B, 't': t, 'skewness': skew, 'p_second_better': above(t, skew), 'p_first_better': above(-t, -skew)}
 
 
 def giacomini_white(first, second, m):
@@ -66,6 +73,7 @@ def giacomini_white(first, second, m):
     return {'lags': m, 'statistic': float(s), 'p': float(stats.chi2.sf(s, 2))}
 
 
+long = np.round(0.1 - rng.gamma(0.5, 1, 420) + 0.5, 4)
 y = rng.normal(0, 1, n)
 large = 0.2 * y + rng.normal(0, 0.4, n)
 small = rng.normal(0, 0.05, n)
@@ -129,7 +137,7 @@ json.dump({
     'losses': losses.tolist(), 'alternating': walk.tolist(),
     'diebold_mariano': [diebold_mariano(a, b, m) for m in (0, 2, 4, 9)],
     'diebold_mariano_alternating': diebold_mariano(walk, 0 * walk, 1),
-    'cosines': [cosines(a, b, m) for m in (0, 2, 9)],
+    'cautious': [cautious(a, b, m) for m in (0, 2, 9)], 'long': long.tolist(), 'cautious_long': [cautious(long, 0 * long, m) for m in (0, 4, 39)],
     'giacomini_white': [giacomini_white(a, b, m) for m in (0, 2, 5)],
     'y': y.tolist(), 'small': small.tolist(), 'large': large.tolist(), 'clark_west': [clark_west(m) for m in (0, 3)],
     'kupiec': [kupiec(*x) for x in ((13, 100, 0.1), (25, 100, 0.1), (0, 50, 0.2), (4, 4, 0.5))],

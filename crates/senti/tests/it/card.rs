@@ -31,6 +31,8 @@ enum Habit {
     Rolling,
     /// Mixes those of the last 250 moves with naive's.
     Mixed,
+    /// Narrows them by a little, always: small gains most of the time, a large loss now and then.
+    Narrow,
     /// Shifts them by what it knows of the coming move.
     Knowing,
 }
@@ -121,6 +123,7 @@ fn simulate(
                     Habit::Scaled => quantile * (0.08 * slow[origin]).exp(),
                     Habit::Shifted => quantile + 0.08 * spread * slow[origin],
                     Habit::Rolling => linear(&recent, level),
+                    Habit::Narrow => 0.97 * quantile,
                     Habit::Mixed => 0.5 * quantile + 0.5 * linear(&recent, level),
                     Habit::Knowing => quantile / (1.0f64 + 0.49).sqrt() + 0.02 * ahead,
                 };
@@ -154,23 +157,30 @@ fn simulate(
 
 const FEW_LEVELS: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 
+fn without_sets() -> CardOptions {
+    CardOptions {
+        repetitions: 0,
+        ..CardOptions::default()
+    }
+}
+
 /// Is the verdict on the model "beats naive"?
 fn beats(backtest: &Backtest) -> bool {
-    let card = ReportCard::of(backtest, &CardOptions::default()).unwrap();
+    let card = ReportCard::of(backtest, &without_sets()).unwrap();
     card.models[1].verdict.word == Word::BeatsNaive
 }
 
 #[test]
-#[ignore = "minutes: the table behind ENOUGH_ORIGINS"]
+#[ignore = "minutes: prints how often noise is believed, with and without the cautious test"]
 fn calibration() {
     use senti::statistics::many::holm;
-    for market in [Market::Walk, Market::Storms] {
-        for habit in [Habit::Scaled, Habit::Shifted, Habit::Rolling] {
-            for n in [200, 450, 700, 1500] {
+    for market in [Market::Storms, Market::Walk] {
+        for habit in [Habit::Narrow, Habit::Rolling] {
+            for n in [200, 420, 620, 1100] {
                 let (mut cautious, mut plain) = (0, 0);
                 for seed in 0..200 {
                     let backtest = simulate(seed, market, habit, n, 30, &FEW_LEVELS);
-                    let card = ReportCard::of(&backtest, &CardOptions::default()).unwrap();
+                    let card = ReportCard::of(&backtest, &without_sets()).unwrap();
                     let model = &card.models[1];
                     cautious += usize::from(model.verdict.word == Word::BeatsNaive);
                     let p: Vec<f64> = card
@@ -548,21 +558,23 @@ fn leaks_raise_alarms_and_honest_noise_none() {
 
 #[test]
 fn noise_around_naive_rarely_beats_it() {
-    // 200 markets without memory, 200 to 700 daily origins, 30 steps. The verdict's own level is 0.05 for each; four standard errors
-    // of a share of 0.05 in 200 would be 0.11, so this fails on a real fault, and the measured share stands in the message.
-    let habits = [Habit::Scaled, Habit::Shifted, Habit::Rolling, Habit::Mixed];
+    // 200 markets, daily origins, 30 steps. Markets without memory for all habits; with spells of calm and storm for those that do
+    // not bet on calm (narrow intervals do, and are believed in a tenth of such markets: `calibration` below).
+    let habits = [
+        (Market::Walk, Habit::Narrow),
+        (Market::Walk, Habit::Scaled),
+        (Market::Walk, Habit::Rolling),
+        (Market::Storms, Habit::Shifted),
+        (Market::Storms, Habit::Mixed),
+    ];
+    let origins = [200, 240, 300, 400, 500, 700, 1000, 1500];
     let beating = (0..200).filter(|&seed| {
-        let market = if seed % 2 == 0 {
-            Market::Walk
-        } else {
-            Market::Storms
-        };
-        let n = 200 + (seed as usize * 37) % 500;
+        let (market, habit) = habits[seed as usize % 5];
         beats(&simulate(
             seed,
             market,
-            habits[seed as usize / 2 % 4],
-            n,
+            habit,
+            origins[seed as usize / 5 % 8],
             30,
             &FEW_LEVELS,
         ))
@@ -573,8 +585,9 @@ fn noise_around_naive_rarely_beats_it() {
 
 #[test]
 fn a_planted_pattern_beats_naive() {
+    let origins = [200, 240, 300, 400, 500, 700, 1000, 1500];
     let beating = (0..200).filter(|&seed| {
-        let n = 200 + (seed as usize * 37) % 500;
+        let n = origins[seed as usize % 8];
         beats(&simulate(
             seed,
             Market::Planted,
@@ -586,4 +599,138 @@ fn a_planted_pattern_beats_naive() {
     });
     let share = beating.count() as f64 / 200.0;
     assert!(share >= 0.95, "{share}");
+}
+
+/// Five origins whose next closes are 100, 110, 121, 108.9 and 108.9, and a forecast of two steps that says up, down, up, up.
+fn four_periods() -> Backtest {
+    let next = [100.0, 110.0, 121.0, 108.9, 108.9];
+    let said = [1.0, -1.0, 1.0, 1.0, 1.0];
+    let last = [100.0, 100.0, 110.0, 121.0, 108.9];
+    let points: Vec<f64> = last
+        .iter()
+        .zip(said)
+        .flat_map(|(last, said)| [*last, last + said])
+        .collect();
+    Backtest {
+        truth: Truth {
+            target: "close".into(),
+            step: DAY,
+            stride: 1,
+            horizon: 2,
+            rows: (0..5).collect(),
+            origins: (0..5).map(|day| day * DAY).collect(),
+            last_close: last.to_vec(),
+            times: (0..5)
+                .flat_map(|day| [(day + 1) * DAY, (day + 2) * DAY])
+                .collect(),
+            actual: next.iter().flat_map(|&next| [next, next]).collect(),
+        },
+        levels: vec![0.5],
+        tracks: vec![Track {
+            model: "model".into(),
+            predictions: Predictions {
+                horizon: 2,
+                n_levels: 1,
+                quantiles: points.clone(),
+                point: points,
+            },
+        }],
+        mean_move: 1.0,
+    }
+}
+
+#[test]
+fn trades_are_made_a_candle_late_and_paid_for() {
+    let card = |short| {
+        let trading = Some(TradingOptions {
+            fee: 0.006,
+            slippage: 0.004,
+            short,
+        });
+        let card = ReportCard::of(
+            &four_periods(),
+            &CardOptions {
+                trading,
+                ..CardOptions::default()
+            },
+        )
+        .unwrap();
+        card.models[0].trading.clone().unwrap()
+    };
+    let near =
+        |ours: f64, theirs: f64| assert!((ours - theirs).abs() < 1e-12, "{ours} is not {theirs}");
+    // By hand: long +10 %, out +10 %, long -10 %, long 0 %; in, out, in and out again at the end cost 1 % each.
+    let flat = card(false);
+    near(flat.model.money, 1.1 * 0.99 * 0.99 * (0.9 * 0.99) * 0.99);
+    near(flat.buy_and_hold.money, 1.1 * 0.99 * 1.1 * 0.9 * 0.99);
+    near(flat.model.exposure, 0.75);
+    near(flat.random.exposure, 0.75);
+    assert_eq!(
+        (flat.periods, flat.model.trades, flat.random.trades),
+        (4, 3, 3)
+    );
+    near(flat.model.drawdown, 1.0 - 0.99 * (0.9 * 0.99) * 0.99);
+    near(flat.periods_per_year, 365.25);
+    assert_eq!(flat.times, [2 * DAY, 3 * DAY, 4 * DAY, 5 * DAY]);
+    let returns = [1.1 * 0.99 - 1.0, -0.01, 0.9 * 0.99 - 1.0, -0.01];
+    let mean = returns.iter().sum::<f64>() / 4.0;
+    let deviation = (returns.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / 3.0).sqrt();
+    near(
+        flat.model.sharpe.unwrap(),
+        mean / deviation * 365.25f64.sqrt(),
+    );
+    // Turned round, a change costs twice: long, short, long, long.
+    let short = card(true);
+    near(
+        short.model.money,
+        1.1 * 0.99 * (0.9 * 0.98) * (0.9 * 0.98) * 0.99,
+    );
+    near(short.model.exposure, 1.0);
+}
+
+#[test]
+fn always_in_the_market_is_buying_and_holding() {
+    let mut backtest = four_periods();
+    backtest.tracks[0]
+        .predictions
+        .quantiles
+        .iter_mut()
+        .for_each(|price| *price += 5.0);
+    let trading = Some(TradingOptions {
+        fee: 0.001,
+        slippage: 0.0,
+        short: false,
+    });
+    let card = ReportCard::of(
+        &backtest,
+        &CardOptions {
+            trading,
+            ..CardOptions::default()
+        },
+    )
+    .unwrap();
+    let found = card.models[0].trading.as_ref().unwrap();
+    assert_eq!(found.model, found.buy_and_hold);
+    assert_eq!(found.better_than_random, 0.5);
+    assert!(
+        found.sentence.contains("this is buying and holding"),
+        "{}",
+        found.sentence
+    );
+}
+
+#[test]
+fn the_confidence_set_keeps_the_good_and_drops_the_bad() {
+    let mut backtest = simulate(4, Market::Planted, Habit::Knowing, 300, 1, &FEW_LEVELS);
+    let mut twin = backtest.tracks[1].clone();
+    twin.model = "twin".into();
+    backtest.tracks.push(twin);
+    let card = ReportCard::of(&backtest, &CardOptions::default()).unwrap();
+    let set = &card.confidence_sets[0];
+    let found: Vec<_> = set
+        .members
+        .iter()
+        .map(|member| (member.model.as_str(), member.included))
+        .collect();
+    assert_eq!(found, [("naive", false), ("model", true), ("twin", true)]);
 }

@@ -1,6 +1,7 @@
 //! Integration tests of the path, one module a noun.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod backtest;
 mod calendar;
 mod card;
@@ -8,6 +9,7 @@ mod doors;
 mod earned;
 mod features;
 mod features_table;
+mod importance;
 mod market;
 mod metrics;
 mod models;

@@ -1,12 +1,15 @@
 //! One conformance suite for every model that can be trained.
 
+use senti::artifact::Values;
 use senti::doors::fit;
 use senti::models::MODELS;
 use senti::observe::{Event, Next};
 use senti::plan::{Draft, LEVELS};
 use senti::{Outcome, Table, quantiles};
 
-use crate::market::{machine, plan, provenance, rows, small, table};
+use senti_engine::random::{Purpose, Stream};
+
+use crate::market::{DAY, machine, plan, provenance, rows, small, table};
 
 fn run(table: &Table, draft: Draft) -> senti::Result<Outcome> {
     fit(
@@ -160,7 +163,83 @@ fn unknown_models_are_named() {
     .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`model_type` is `arima`, wanted `lstm` or `basic`"
+        "`model_type` is `arima`, wanted `lstm` or `basic` or `trees`"
     );
     assert_eq!(plan("basic").model_type, "basic");
+}
+
+#[test]
+fn weights_are_finite_numbers_as_a_file_of_them_wants() {
+    for model in trainable() {
+        let hardly = table(rows(260, 1)); // trees find next to nothing in a random walk
+        for tensor in run(&hardly, small(model)).unwrap().artifact.tensors {
+            let finite = match &tensor.values {
+                Values::F32(values) => values.iter().all(|x| x.is_finite()),
+                Values::F64(values) => values.iter().all(|x| x.is_finite()),
+            };
+            assert!(finite, "{model}: {}", tensor.name);
+        }
+    }
+}
+
+#[test]
+fn trees_refuse_prices_as_their_target() {
+    let draft = Draft {
+        target: senti::plan::Target::Price,
+        ..small("trees")
+    };
+    let error = run(&table(rows(260, 1)), draft).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`trees` learns log returns only, and `target` is `price`"
+    );
+}
+
+#[test]
+fn trees_find_the_calm_of_a_weekday() {
+    // Sundays move a fifth as much as other days: the candle after a Saturday's origin
+    let mut calm = rows(1500, 11);
+    let mut generator = Stream::new(1, Purpose::Search).at(0);
+    let mut price = 100.0_f64;
+    for row in 0..1500 {
+        let is_sunday = calm.time[row].div_euclid(DAY).rem_euclid(7) == 3;
+        let sigma = if is_sunday { 0.004 } else { 0.02 };
+        let open = price;
+        price *= (sigma * generator.normal()).exp();
+        for column in &mut calm.columns {
+            match &*column.name {
+                "open" => column.values[row] = open,
+                "high" => column.values[row] = open.max(price) * 1.001,
+                "low" => column.values[row] = open.min(price) / 1.001,
+                "close" => column.values[row] = price,
+                _ => {}
+            }
+        }
+    }
+    let table = table(calm);
+    let mut widths = [(0.0, 0); 2];
+    let draft = small("trees");
+    fit(
+        &table,
+        &draft.check().unwrap(),
+        &provenance(),
+        machine(1),
+        None,
+        &mut |event| {
+            if let Event::Tested(chunk) = event {
+                for n in 0..chunk.origins.len() {
+                    let first = &chunk.predictions.quantiles(n)[..LEVELS.len()];
+                    let width = (first[LEVELS.len() - 1] / first[0]).ln();
+                    let day = chunk.origins[n].div_euclid(DAY).rem_euclid(7);
+                    let at = &mut widths[usize::from(day == 2)];
+                    *at = (at.0 + width, at.1 + 1);
+                }
+            }
+            Next::Continue
+        },
+    )
+    .unwrap();
+    let [other, sunday] = widths.map(|(sum, n)| sum / f64::from(n));
+    // true widths are 1 to 5; growth stops before the last of it
+    assert!(sunday < 0.5 * other, "{sunday} {other}");
 }

@@ -1,7 +1,7 @@
 //! Tests and intervals against scipy, statsmodels and arch (`goldens/significance.py`), and by hand.
 
 use senti::statistics::comparison::{
-    Kernel, clark_west, cosine_test, diebold_mariano, giacomini_white, lags,
+    Kernel, cautious_test, clark_west, diebold_mariano, giacomini_white, lags,
 };
 use senti::statistics::coverage::{christoffersen, kupiec, uniformity, wilson};
 use senti::statistics::direction::pesaran_timmermann;
@@ -110,19 +110,39 @@ fn differences_that_never_vary_are_certain() {
 }
 
 #[test]
-fn cosines_agree() {
+fn the_cautious_test_agrees() {
     let golden = golden();
     let (first, second) = (column(&golden, 2), column(&golden, 0));
-    for theirs in golden["cosines"].as_array().unwrap() {
-        let ours = cosine_test(&first, &second, count(theirs, "lags")).unwrap();
+    let long = numbers(&golden["long"]);
+    let none = vec![0.0; long.len()];
+    let short = golden["cautious"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|theirs| (&first, &second, theirs));
+    let long = golden["cautious_long"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|theirs| (&long, &none, theirs));
+    for (first, second, theirs) in short.chain(long) {
+        let ours = cautious_test(first, second, count(theirs, "lags")).unwrap();
+        assert_eq!(ours.cosines, count(theirs, "cosines"));
         check_near(ours.t, number(theirs, "t"));
-        check_near(ours.p, number(theirs, "p"));
+        check_near(ours.skewness, number(theirs, "skewness"));
+        check_near(ours.p_second_better, number(theirs, "p_second_better"));
+        check_near(ours.p_first_better, number(theirs, "p_first_better"));
+        let mirrored = cautious_test(second, first, count(theirs, "lags")).unwrap();
+        check_near(mirrored.p_first_better, ours.p_second_better);
+        check_near(mirrored.p_second_better, ours.p_first_better);
     }
     assert_eq!(
-        cosine_test(&first, &second, 40),
+        cautious_test(&first, &second, 40),
         None,
         "90 origins that overlap by 40 are two"
     );
+    let always = cautious_test(&[3.0; 60], &[1.0; 60], 0).unwrap();
+    assert_eq!((always.p_second_better, always.p_first_better), (0.0, 1.0));
 }
 
 #[test]

@@ -20,7 +20,7 @@ use serde_json::Value;
 use self::course::Course;
 use self::earned::Base;
 use super::target::{SAMPLE, Target, empirical, spread, symmetrise};
-use super::{Fitted, Job, Learned, read_record};
+use super::{Fitted, Job, Learned, Opened, read_record};
 use crate::artifact::{Manifest, Tensor, Values};
 use crate::doors::Machine;
 use crate::forecast::Predictions;
@@ -77,24 +77,9 @@ impl Lstm {
         weights: Option<&[senti_engine::Tensor]>,
     ) -> Result<Self, TensorError> {
         let horizon = plan.forecast_horizon;
-        let loss = match plan.loss {
-            Loss::Pinball => senti_engine::Loss::Pinball(
-                Pinball::new(&LEVELS.map(|level| level as f32)).with_location_rate(LOCATION_RATE),
-            ),
-            Loss::Mse => senti_engine::Loss::Mse,
-            Loss::Mae => senti_engine::Loss::Mae,
-            Loss::Huber => senti_engine::Loss::Huber { delta: 1.0 },
-        };
-        let outputs = horizon * loss.outputs_per_target();
-        let architecture = Architecture {
-            steps: plan.input_seq_length,
-            features,
-            cell: Cell::Lstm,
-            bidirectional: true,
-            units: plan.units.clone(),
-            dropout: plan.dropout as f32,
-            outputs,
-        };
+        let loss = loss(plan);
+        let architecture = architecture(plan, features, &loss);
+        let outputs = architecture.outputs;
         let max_batch = plan.batch_size.max(ROWS);
         let options = Options {
             seed: plan.seed,
@@ -244,6 +229,29 @@ impl Lstm {
     }
 }
 
+fn loss(plan: &Plan) -> senti_engine::Loss {
+    match plan.loss {
+        Loss::Pinball => senti_engine::Loss::Pinball(
+            Pinball::new(&LEVELS.map(|level| level as f32)).with_location_rate(LOCATION_RATE),
+        ),
+        Loss::Mse => senti_engine::Loss::Mse,
+        Loss::Mae => senti_engine::Loss::Mae,
+        Loss::Huber => senti_engine::Loss::Huber { delta: 1.0 },
+    }
+}
+
+fn architecture(plan: &Plan, features: usize, loss: &senti_engine::Loss) -> Architecture {
+    Architecture {
+        steps: plan.input_seq_length,
+        features,
+        cell: Cell::Lstm,
+        bidirectional: true,
+        units: plan.units.clone(),
+        dropout: plan.dropout as f32,
+        outputs: plan.forecast_horizon * loss.outputs_per_target(),
+    }
+}
+
 pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> {
     let plan = job.plan;
     let target = Target::learn(plan.target, &job.train);
@@ -383,6 +391,38 @@ fn finite(valid_loss: f64, epoch: usize) -> Result<f64> {
         "the validation loss is {valid_loss} after epoch {epoch}"
     ))
     .hint("lower `--learning_rate`, or look for absurd values in the data"))
+}
+
+/// The network of an artifact as it is, for explanations: on the processor, whatever trained it.
+pub(super) fn open(manifest: &Manifest, tensors: &[Tensor], machine: Machine) -> Result<Opened> {
+    let record: Record = read_record(manifest, "lstm")?;
+    let plan = &manifest.plan;
+    if !record.target.fits(plan.forecast_horizon) || record.features != manifest.features.len() {
+        return Err(Error::data("the artifact's lstm does not fit its plan"));
+    }
+    let loss = loss(plan);
+    let options = Options {
+        seed: plan.seed,
+        threads: machine.threads,
+        simd: machine.simd,
+        max_batch: ROWS,
+    };
+    let weights = tensors.iter().map(narrow).collect::<Result<Vec<_>>>()?;
+    let architecture = architecture(plan, record.features, &loss);
+    let network = Network::with_weights(architecture, options, &weights).map_err(unfit)?;
+    Ok(Opened {
+        network,
+        head: match loss {
+            senti_engine::Loss::Pinball(head) => Some(head),
+            _ => None,
+        },
+        scale: record.target.constant_units(),
+        unit: match (plan.target, record.target.volatility()) {
+            (plan::Target::LogReturn, Some(_)) => "expected moves",
+            (plan::Target::LogReturn, None) => "log return",
+            (plan::Target::Price, _) => "price",
+        },
+    })
 }
 
 pub(super) fn load(
