@@ -101,7 +101,7 @@ pub fn run(settings: &Settings) -> Outcome {
         ..CardOptions::default()
     };
     let judged = ReportCard::of(&walked, &options)?;
-    interrupt::stage(Stage::Writing);
+    interrupt::stage(Stage::Telling);
     let program = [
         ("program".to_owned(), format!("senti-ai {version}")),
         ("instruction set".to_owned(), simd.to_owned()),

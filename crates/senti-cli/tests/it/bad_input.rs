@@ -154,6 +154,20 @@ fn sources_and_models_that_are_not_there() {
     );
 }
 
+#[test]
+fn walks_that_the_rows_do_not_allow() {
+    check(
+        "backtest_start_late",
+        prices(300).as_bytes(),
+        "backtest --data_path data.csv --start 2099-01-01",
+    );
+    check(
+        "backtest_few_rows",
+        prices(100).as_bytes(),
+        "backtest --data_path data.csv --models basic --origins 20 --forecast_horizon 10",
+    );
+}
+
 /// A weight that was altered on disk is noticed.
 #[test]
 fn a_damaged_model_is_refused() {

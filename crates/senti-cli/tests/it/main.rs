@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod backtest;
 mod bad_input;
 mod care;
 mod damaged;

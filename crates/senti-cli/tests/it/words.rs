@@ -19,6 +19,7 @@ fn help_and_version_are_data() {
     check("help", "help", 0);
     check("help_train", "train --help", 0);
     check("help_predict", "help predict", 0);
+    check("help_backtest", "backtest --help", 0);
     check("help_models", "models --help", 0);
     check("help_verify", "verify --help", 0);
     check("help_audit", "audit --help", 0);
@@ -68,6 +69,9 @@ fn values_out_of_range_say_what_is_wanted() {
         "train --data_source sample --data_path a.csv",
         2,
     );
+    check("backtest_models_slip", "backtest --models nonsense", 2);
+    check("backtest_step_0", "backtest --step 0", 2);
+    check("backtest_start_word", "backtest --start soon", 2);
     check("models_version", "models show lstm/x", 2);
     check("models_delete_all", "models delete lstm", 2);
 }

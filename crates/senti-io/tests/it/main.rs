@@ -6,6 +6,7 @@ mod atomic;
 mod browser;
 mod checkpoint;
 mod chromium;
+mod folds;
 mod importance;
 mod page;
 mod pages;

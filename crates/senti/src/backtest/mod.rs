@@ -87,7 +87,7 @@ pub struct Backtest {
     pub notes: Vec<String>,
 }
 
-/// Folds of one model that must follow one another: one alone, or all of them where each starts from the weights of the one before.
+/// Folds of one model that must follow one another: one alone, or a run of them where each starts from the weights of the one before.
 struct Chain {
     plan: Plan,
     folds: Vec<usize>,
@@ -136,27 +136,15 @@ pub fn backtest(
         let missing: Vec<usize> = (0..n_folds)
             .filter(|&fold| results[slot(model, fold)].is_none())
             .collect();
-        if walk.warm {
-            if !missing.is_empty() {
-                chains.push((
-                    model,
-                    Chain {
-                        plan,
-                        folds: missing,
-                    },
-                ));
-            }
-        } else {
-            chains.extend(missing.into_iter().map(|fold| {
-                (
-                    model,
-                    Chain {
-                        plan: plan.clone(),
-                        folds: vec![fold],
-                    },
-                )
-            }));
-        }
+        // a warm fold starts from the one before it, which may be there already
+        let runs = missing.chunk_by(|a, b| walk.warm && a + 1 == *b);
+        chains.extend(runs.map(|folds| {
+            let chain = Chain {
+                plan: plan.clone(),
+                folds: folds.to_vec(),
+            };
+            (model, chain)
+        }));
     }
     let ride = fold::Ride {
         table,

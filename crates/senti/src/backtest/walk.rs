@@ -215,7 +215,9 @@ fn truth(table: &Table, plan: &Plan, walk: &Walk) -> Result<Truth> {
                 ))
                 .hint("give an earlier start, or lower `--forecast_horizon`"));
             }
+            // from the first that fits: a start in a gap would leave none where the step is long
             (first..=last)
+                .skip_while(|&row| !fits(row))
                 .step_by(walk.step)
                 .filter(|&row| fits(row))
                 .collect()

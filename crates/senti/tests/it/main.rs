@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod audit;
+mod backtest;
 mod calendar;
 mod card;
 mod doors;
+mod earned;
 mod features;
 mod features_table;
 mod importance;
@@ -16,3 +18,4 @@ mod rivals;
 mod sets;
 mod statistics;
 mod table;
+mod volatility;

@@ -257,11 +257,13 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
     let target = Target::learn(plan.target, &job.train);
     let fresh = Lstm::new(plan, job.machine, job.train.n_features(), target, None);
     let mut model = fresh.map_err(unfit)?;
+    if job.resume.is_none() {
+        model.warm(job.warm);
+    }
     model.start(plan, &job.train, job.resume.is_some());
     let mut course = match job.resume {
         Some(state) => Course::resume(state, model.network.as_mut())?,
         None => {
-            model.warm(job.warm);
             let untrained_loss = finite(model.evaluate(&job.valid, job.preparation), 0)?;
             Course::new(plan, untrained_loss, model.network.as_ref())
         }
