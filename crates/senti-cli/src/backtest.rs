@@ -220,12 +220,10 @@ impl Progress {
                     say::note(&line);
                 }
             }
-            Event::Working { what, .. } => {
-                if self.working.replace(what) != Some(*what) {
-                    match &self.bar {
-                        Some(bar) => bar.set_message(format!("walking with {what}")),
-                        None => say::note(&format!("walking with {what}")),
-                    }
+            Event::Working { what, .. } if self.working.replace(what) != Some(*what) => {
+                match &self.bar {
+                    Some(bar) => bar.set_message(format!("walking with {what}")),
+                    None => say::note(&format!("walking with {what}")),
                 }
             }
             _ => {}

@@ -418,7 +418,11 @@ mod tests {
     /// By hand, for 10 features: 8 · 128 · (10 + 128 + 1) + 8 · 64 · (256 + 64 + 1).
     #[test]
     fn parameters_are_counted() {
-        let plan = Draft::default().check().unwrap_or_else(|e| panic!("{e}"));
+        let draft = Draft {
+            units: vec![128, 64],
+            ..Draft::default()
+        };
+        let plan = draft.check().unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(weights(&plan, 10), 306_688);
     }
 

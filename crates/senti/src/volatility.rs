@@ -461,7 +461,7 @@ impl Fit<'_> {
         let expected = self.design.iter().map(|x| dot(&PRIOR, x)).sum::<f64>() / n;
         let mut start = PRIOR;
         start[0] = mean.max(1e-12).ln() - expected;
-        self.newton(&[0..self.design.len()], start)
+        self.newton(&[0..self.design.len(), 0..0], start)
     }
 
     /// Mean of |y| / spread on rows that the regression was not fitted to; `stride` rows of the table lie between two.
@@ -483,7 +483,7 @@ impl Fit<'_> {
     }
 
     /// Minimises Σ (x·b + size · e^(−x·b)) / h + ½ Σ ridge (b − prior)² over these rows, which is convex, from `beta`.
-    fn newton(&self, rows: &[Range<usize>], mut beta: [f64; K]) -> [f64; K] {
+    fn newton(&self, rows: &[Range<usize>; 2], mut beta: [f64; K]) -> [f64; K] {
         let weight = 1.0 / self.step as f64;
         let cells = || {
             let rows = rows.iter().cloned().flatten();
@@ -530,7 +530,7 @@ fn solve(mut a: [[f64; K]; K], mut y: [f64; K]) -> Option<[f64; K]> {
         for k in 0..j {
             a[j][j] -= a[j][k] * a[j][k];
         }
-        if !(a[j][j] > 0.0) {
+        if a[j][j] <= 0.0 || a[j][j].is_nan() {
             return None;
         }
         a[j][j] = a[j][j].sqrt();

@@ -404,7 +404,7 @@ fn a_real_card() {
         card: &card,
         facts: &facts,
     };
-    write_backtest(dir.path(), &judged).unwrap();
+    write_backtest(dir.path(), &judged, false).unwrap();
     let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
     check_tags(&page);
     check_words(&page);

@@ -48,7 +48,7 @@ impl Number {
 pub struct Gradients {
     /// Places on the way.
     pub nodes: usize,
-    /// Unit of all attributions: `expected moves` (by volatility, before the share of it that is believed), `log return` or `price`.
+    /// Unit of all attributions: `expected moves` (by volatility), `log return` or `price`.
     pub unit: String,
     /// One a number of the forecast.
     pub numbers: Vec<Attributed>,

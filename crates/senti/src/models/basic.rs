@@ -222,9 +222,8 @@ impl Fitted for Basic {
             let last_close = window.last_close();
             self.encode(window, preparation);
             self.target.units(&window, &mut units);
-            for step in 0..out.horizon {
+            for (step, (&point, &unit)) in self.encoded.iter().zip(&units).enumerate() {
                 let cell = n * out.horizon + step;
-                let (point, unit) = (self.encoded[step], units[step]);
                 out.point[cell] = self.target.decode(step, unit, last_close, point);
                 for level in 0..levels {
                     let residual = self.residuals[step * levels + level];

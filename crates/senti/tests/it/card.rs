@@ -691,6 +691,8 @@ fn four_periods() -> Backtest {
             },
         }],
         mean_move: 1.0,
+        folds: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

@@ -313,6 +313,7 @@ fn integrated_gradients_are_captums() {
             network,
             head: Some(Pinball::new(&levels).with_location_rate(rate)),
             scale: floats(&golden["scale"]),
+            unit: "log return",
         };
         for number in [Number::Median, Number::Width] {
             let wanted = &golden[number.name()];

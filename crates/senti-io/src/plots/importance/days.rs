@@ -19,7 +19,7 @@ pub fn days(found: &Importance) -> Option<Scene> {
     let title = format!("Integrated gradients on {}", on_windows(found));
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
     let reading = format!(
-        "The darker, the more a feature on that day moved the forecast from that of a median window: mean |attribution| in {}s, over all steps ahead.",
+        "The darker, the more a feature on that day moved the forecast from that of a median window: mean |attribution| over all steps ahead; unit: {}.",
         gradients.unit
     );
     let top = heading(&mut scene, &title, &reading);

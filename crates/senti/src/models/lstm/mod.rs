@@ -416,7 +416,17 @@ pub(super) fn open(manifest: &Manifest, tensors: &[Tensor], machine: Machine) ->
             senti_engine::Loss::Pinball(head) => Some(head),
             _ => None,
         },
-        scale: record.target.constant_units(),
+        // what is not believed reaches no forecast
+        scale: match &record.base {
+            Some(base) => {
+                let units = record.target.constant_units().into_iter();
+                units
+                    .zip(&base.shares)
+                    .map(|(unit, share)| unit * share)
+                    .collect()
+            }
+            None => record.target.constant_units(),
+        },
         unit: match (plan.target, record.target.volatility()) {
             (plan::Target::LogReturn, Some(_)) => "expected moves",
             (plan::Target::LogReturn, None) => "log return",
