@@ -13,7 +13,7 @@ use crate::table::{Role, Time};
 use crate::{Error, Result};
 
 /// Version of the artifact's layout; raised when an older reader could misread it.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Numbers of a tensor.
 #[derive(Clone, Debug, PartialEq)]
