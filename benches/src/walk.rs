@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use senti::backtest::{Backtest, FoldRecord, Layout, Walk, backtest};
+use senti::backtest::{FoldRecord, Layout, Walk, backtest};
 use senti::observe::{Event, Next};
 use senti::plan::{Draft, LEVELS, Plan};
 use senti::prepare::Preparation;
@@ -157,9 +157,8 @@ fn ours(table: &Table, plan: &Plan, walk: &Walk) -> Result<Ours, String> {
     };
     let done = backtest(table, plan, walk, machine, Vec::new(), &mut observe).map_err(said)?;
     let seconds = start.elapsed().as_secs_f64();
-    let Backtest { folds, .. } = done;
     Ok(Ours {
-        folds,
+        folds: done.folds,
         refits,
         cpu,
         seconds,
@@ -171,19 +170,9 @@ fn processor_time() -> Option<f64> {
     let text = fs::read_to_string("/proc/self/stat").ok()?;
     let (_, fields) = text.rsplit_once(')')?;
     // user and system time, the 14th and 15th field, in hundredths of a second (USER_HZ)
-    let ticks = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .map(str::parse::<f64>);
-    Some(
-        ticks
-            .collect::<Result<Vec<_>, _>>()
-            .ok()?
-            .iter()
-            .sum::<f64>()
-            / 100.0,
-    )
+    let mut ticks = fields.split_whitespace().skip(11);
+    let mut next = || ticks.next()?.parse::<f64>().ok();
+    Some((next()? + next()?) / 100.0)
 }
 
 /// Twenty folds, in turns.
