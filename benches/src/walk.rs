@@ -259,7 +259,7 @@ fn same(ours: &[FoldRecord], theirs: &Answer) -> Result<String, String> {
         ));
     }
     Ok(format!(
-        "same weights, windows and epochs; untrained validation losses agree to {largest:.0e}; best over untrained: ours {:.4}, PyTorch {:.4}",
+        "as many weights, windows and epochs; untrained validation losses agree to {largest:.0e}; best over untrained: ours {:.4}, PyTorch {:.4}",
         learned[0], learned[1]
     ))
 }
