@@ -7,6 +7,7 @@
 mod ours;
 mod peers;
 mod report;
+mod walk;
 mod work;
 
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "engine" | "shapes" | "small" => parts.push(argument),
+            "engine" | "shapes" | "small" | "walk" => parts.push(argument),
             "--rounds" => match arguments.next().and_then(|n| n.parse().ok()) {
                 Some(n) if n > 0 => rounds = n,
                 _ => return usage("`--rounds` wants a number from 1 on"),
@@ -57,11 +58,20 @@ fn main() -> ExitCode {
     if wanted("small") {
         small(python, rounds);
     }
+    // minutes long, and of the product: only when it is asked for
+    if parts.iter().any(|part| part == "walk")
+        && let Err(reason) = walk::walk(python, rounds.div_ceil(2))
+    {
+        eprintln!("error: {reason}");
+        return ExitCode::FAILURE;
+    }
     ExitCode::SUCCESS
 }
 
 fn usage(sentence: &str) -> ExitCode {
-    eprintln!("error: {sentence}\nhint: cargo xtask bench [engine] [shapes] [small] [--rounds N]");
+    eprintln!(
+        "error: {sentence}\nhint: cargo xtask bench [engine] [shapes] [small] [walk] [--rounds N]"
+    );
     ExitCode::from(2)
 }
 

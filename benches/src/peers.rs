@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use senti_engine::Tensor;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::work::{BATCH, Work};
 
@@ -54,6 +54,13 @@ pub fn install() -> Result<PathBuf, String> {
     Ok(python)
 }
 
+/// A folder for a peer's files; it goes away with the peer.
+fn folder(place: &str) -> Result<PathBuf, String> {
+    let folder = std::env::temp_dir().join(format!("senti-bench-{}-{place}", std::process::id()));
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    Ok(folder)
+}
+
 /// One of them, running.
 pub struct Peer {
     pub name: &'static str,
@@ -75,32 +82,46 @@ impl Peer {
         work: &Work,
         weights: &[Tensor],
     ) -> Result<Peer, String> {
-        let folder =
-            std::env::temp_dir().join(format!("senti-bench-{}-{name}", std::process::id()));
-        let wrong = |error: std::io::Error| format!("{}: {error}", folder.display());
-        fs::create_dir_all(&folder).map_err(wrong)?;
+        let weights_path = folder(name)?.join("weights.f32");
         let bytes: Vec<u8> = weights
             .iter()
             .flat_map(|tensor| &tensor.values)
             .flat_map(|value| value.to_le_bytes())
             .collect();
-        let (weights_path, path) = (folder.join("weights.f32"), folder.join("work.json"));
-        fs::write(&weights_path, bytes).map_err(wrong)?;
+        fs::write(&weights_path, bytes)
+            .map_err(|error| format!("{}: {error}", weights_path.display()))?;
         let described = json!({
             "units": work.net.units, "steps": work.net.steps, "features": work.net.features, "outputs": work.net.outputs,
             "dropout": work.net.dropout, "windows": work.windows, "batch": BATCH, "seeds": work.seeds, "weights_path": weights_path,
         });
+        Peer::launch(python, name, name, script, backend, 2, &described)
+    }
+
+    /// Starts a script with a description of its work, in a folder named after `place`, and waits until it is ready.
+    pub fn launch(
+        python: &Path,
+        name: &'static str,
+        place: &str,
+        script: &str,
+        backend: &str,
+        threads: usize,
+        described: &Value,
+    ) -> Result<Peer, String> {
+        let folder = folder(place)?;
+        let wrong = |error: std::io::Error| format!("{}: {error}", folder.display());
+        let path = folder.join("work.json");
         fs::write(&path, described.to_string()).map_err(wrong)?;
         let log = fs::File::create(folder.join("log.txt")).map_err(wrong)?;
+        let threads = threads.to_string();
         let mut command = Command::new(python);
         command
             .arg(here().join("peers").join(script))
             .arg(&path)
-            // Two threads at most, whatever the machine has. These choose kernels of numpy's, which no peer uses.
+            // So many threads at most, whatever the machine has. These choose kernels of numpy's, which no peer uses.
             .env_remove("OPENBLAS_CORETYPE")
             .env_remove("OPENBLAS_L2_SIZE")
-            .env("OMP_NUM_THREADS", "2")
-            .env("TF_NUM_INTRAOP_THREADS", "2")
+            .env("OMP_NUM_THREADS", &threads)
+            .env("TF_NUM_INTRAOP_THREADS", &threads)
             .env("TF_CPP_MIN_LOG_LEVEL", "3")
             .env("JAX_PLATFORMS", "cpu")
             .env("CUDA_VISIBLE_DEVICES", "")
@@ -128,7 +149,7 @@ impl Peer {
     }
 
     /// The next line that begins with `mark`; libraries print other lines.
-    fn answer(&mut self, mark: &str) -> Result<String, String> {
+    pub fn answer(&mut self, mark: &str) -> Result<String, String> {
         let mut line = String::new();
         loop {
             line.clear();
@@ -147,7 +168,8 @@ impl Peer {
         }
     }
 
-    fn say(&mut self, command: &str) -> Result<(), String> {
+    /// Writes a command.
+    pub fn say(&mut self, command: &str) -> Result<(), String> {
         let commands = self.commands.as_mut().ok_or("it was told to end")?;
         writeln!(commands, "{command}").map_err(|error| error.to_string())
     }

@@ -68,6 +68,19 @@ impl Timings {
         }
     }
 
+    /// The same without a goal.
+    pub fn plain_ratio(&self, what: &str, slow: &str, fast: &str) {
+        if let (Some(slow_median), Some(fast_median)) = (self.median(slow), self.median(fast))
+            && let (Some(slow_best), Some(fast_best)) = (self.least(slow), self.least(fast))
+        {
+            println!(
+                "  {what}: {:.2} x of the medians, {:.2} x of the best",
+                slow_median / fast_median,
+                slow_best / fast_best
+            );
+        }
+    }
+
     /// The share of the highest peak seen that `operations` in the time of `name` are.
     pub fn share(&self, what: &str, name: &str, peak: &str, operations: f64, goal: Goal) {
         if let (Some(median), Some(best)) = (self.median(name), self.least(name))

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
                 "cargo xtask test     formatting, lints, unit, integration and documentation tests, documentation, crate graph, examples\n\
                  cargo xtask graph    the crate graph alone\n\
                  cargo xtask bench [engine] [shapes] [small] [--rounds N]    the engine beside the machine's limit and its peers\n\
+                 cargo xtask bench walk [--rounds N]    refits a minute of the backtest against PyTorch, and 100 refits\n\
                  cargo xtask bench memory    peak memory over the feature matrix, to 5 million rows"
             );
             ExitCode::from(2)
