@@ -29,8 +29,10 @@ const SMALL: &[&str] = &[
     "2",
 ];
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 6] = [
     "backtest.csv",
+    "backtest.png",
+    "backtest.svg",
     "folds.csv",
     "report.html",
     "report_card.json",
@@ -43,7 +45,11 @@ fn desk(rows: usize) -> Desk {
 }
 
 fn read(desk: &Desk, name: &str) -> String {
-    std::fs::read_to_string(desk.path("senti-output").join(name)).unwrap()
+    String::from_utf8(bytes(desk, name)).unwrap()
+}
+
+fn bytes(desk: &Desk, name: &str) -> Vec<u8> {
+    std::fs::read(desk.path("senti-output").join(name)).unwrap()
 }
 
 /// Folders of unfinished backtests.
@@ -109,7 +115,7 @@ fn a_person_reads_verdicts_and_a_table() {
     assert_eq!(
         lines.next(),
         Some(
-            "model,origin,step,date,actual,point,q0.05,q0.1,q0.15,q0.2,q0.25,q0.3,q0.35,q0.4,q0.45,q0.5,q0.55,q0.6,q0.65,q0.7,q0.75,q0.8,q0.85,q0.9,q0.95"
+            "model,origin,step,date,actual,point,q0.05,q0.10,q0.15,q0.20,q0.25,q0.30,q0.35,q0.40,q0.45,q0.50,q0.55,q0.60,q0.65,q0.70,q0.75,q0.80,q0.85,q0.90,q0.95"
         )
     );
     assert_eq!(lines.clone().count(), 3 * 40 * 3);
@@ -264,7 +270,7 @@ fn interrupted_and_given_again_equals_undisturbed() {
     assert_eq!(undisturbed.out, again.out);
     for file in FILES {
         assert!(
-            read(&disturbed, file) == read(&other, file),
+            bytes(&disturbed, file) == bytes(&other, file),
             "{file} differs"
         );
     }
