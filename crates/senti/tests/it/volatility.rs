@@ -260,6 +260,6 @@ fn the_last_label_is_the_last_row() {
     let market = table(rows(50, 7));
     let matrix = blank(&market);
     let all = Windows::new(&market, &matrix, STEPS, 5);
-    let part = all.part(Origins::new([10..21]));
+    let part = all.part(Origins::new(std::iter::once(10..21)));
     assert_eq!(part.candles().close.len(), 26, "20 and five rows after it");
 }
