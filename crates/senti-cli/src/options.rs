@@ -129,6 +129,7 @@ const ONLY_TRAIN: &[Verb] = &[Train];
 const WALKS: &[Verb] = &[Backtest];
 /// What says which windows there are, and what is learned of them.
 const PLANS: &[Verb] = &[Train, Backtest, Audit];
+const SHAPED: &[Verb] = &[Train, Predict, Backtest, Audit];
 const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance];
 const DRAWS: &[Verb] = &[Train, Predict, Backtest, Importance];
 const SEEDED: &[Verb] = &[Train, Backtest, Audit, Importance];
@@ -197,8 +198,8 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "gcp_project", env: &["GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"], unset: "none", kind: Text("NAME"), purpose: "Google Cloud project for bigquery", verbs: SOURCED, ..ROW },
     Opt { name: "bq_dataset", env: &["BQ_DATASET"], unset: "none", kind: Text("NAME"), purpose: "Data set for bigquery", verbs: SOURCED, ..ROW },
 
-    Opt { name: "input_seq_length", group: WINDOW, env: &["LSTM_INPUT_SEQ_LENGTH"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Past steps that a forecast looks at", verbs: RUNS },
-    Opt { name: "forecast_horizon", group: WINDOW, env: &["LSTM_FORECAST_HORIZON"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Steps ahead to forecast", verbs: RUNS },
+    Opt { name: "input_seq_length", group: WINDOW, env: &["LSTM_INPUT_SEQ_LENGTH"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Past steps that a forecast looks at", verbs: SHAPED },
+    Opt { name: "forecast_horizon", group: WINDOW, env: &["LSTM_FORECAST_HORIZON"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Steps ahead to forecast", verbs: SHAPED },
     share("valid_share", &["SENTI_VALID_SHARE"], "0.1", "Share of the windows for early stopping"),
     share("calibration_share", &["SENTI_CALIBRATION_SHARE"], "0.1", "Share of the windows for the intervals"),
     Opt { verbs: &[Train, Audit], ..share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once") },
@@ -246,7 +247,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: ALL, ..ROW },
 
     Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: ALL, ..ROW },
-    Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", verbs: RUNS, ..ROW },
+    Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", verbs: SHAPED, ..ROW },
 ];
 
 /// Options that ask for one run and are no setting: they have no key in a file.

@@ -45,11 +45,7 @@ fn desk(rows: usize) -> Desk {
 }
 
 fn read(desk: &Desk, name: &str) -> String {
-    String::from_utf8(bytes(desk, name)).unwrap()
-}
-
-fn bytes(desk: &Desk, name: &str) -> Vec<u8> {
-    std::fs::read(desk.path("senti-output").join(name)).unwrap()
+    std::fs::read_to_string(desk.path("senti-output").join(name)).unwrap()
 }
 
 /// Folders of unfinished backtests.
@@ -269,9 +265,7 @@ fn interrupted_and_given_again_equals_undisturbed() {
     assert_eq!(undisturbed.code, Some(0), "{}", undisturbed.err);
     assert_eq!(undisturbed.out, again.out);
     for file in FILES {
-        assert!(
-            bytes(&disturbed, file) == bytes(&other, file),
-            "{file} differs"
-        );
+        let bytes = |desk: &Desk| std::fs::read(desk.path("senti-output").join(file)).unwrap();
+        assert!(bytes(&disturbed) == bytes(&other), "{file} differs");
     }
 }

@@ -92,6 +92,7 @@ fn groups_are_those_that_were_asked_for() {
     };
     let kinds = [
         "calendar",
+        "candles (expected moves)",
         "momentum",
         "returns",
         "trend",

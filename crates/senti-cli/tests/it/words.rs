@@ -57,7 +57,6 @@ fn values_out_of_range_say_what_is_wanted() {
     check("dropout_1", "train --dropout 1", 2);
     check("rate_nan", "train --learning_rate nan", 2);
     check("repeats_0", "importance --repeats 0", 2);
-    check("origins_1", "importance --origins 1", 2);
     check("group_by_slip", "importance --group_by correlaton", 2);
     check("units_list", "train --units 128,,64", 2);
     check("model_type_slip", "train --model_type lstn", 2);

@@ -220,7 +220,7 @@ fn a_training_in_order() {
         "Loss over 20 epochs",
         "kept: epoch 12",
         "<th scope=\"row\">input_seq_length</th><td>10</td>",
-        "<th scope=\"row\">units</th><td>128, 64</td>",
+        "<th scope=\"row\">units</th><td>32</td>",
         "One configuration, trained once.",
     ] {
         assert!(with.contains(told), "{told}");
@@ -423,7 +423,7 @@ fn a_real_card() {
     for told in [
         "<td>prices &amp; volumes.csv</td>",
         "<td>2023-01-01</td>",
-        "<th scope=\"row\">units</th><td>128, 64</td>",
+        "<th scope=\"row\">units</th><td>32</td>",
         "<th scope=\"row\">models</th><td>lstm, basic, naive, har_730</td>",
         "<th scope=\"row\">refit_every</th><td>91</td>",
         &"cd".repeat(32),

@@ -238,6 +238,11 @@ fn held_out<'a>(
     all: &Windows<'a>,
     most: usize,
 ) -> Result<(Vec<Labelled<'a>>, usize)> {
+    if most < 2 {
+        return Err(Error::plan(format!(
+            "`origins` is {most}, wanted at least 2"
+        )));
+    }
     let test = part(manifest, "test")?;
     // Times rise, and so do origins.
     let early = all

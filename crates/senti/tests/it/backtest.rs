@@ -2,7 +2,6 @@
 
 use senti::backtest::walk::names;
 use senti::backtest::{Backtest, FoldForecast, Layout, Truth, Walk, backtest};
-use senti::models::MODELS;
 use senti::observe::{Event, Next};
 use senti::plan::{Draft, Plan};
 use senti::table::Rows;
@@ -114,8 +113,11 @@ fn rows_behind_an_origin_change_no_forecast_from_it() {
             .iter()
             .filter(|fold| fold.record.known_until <= row as Time * DAY)
             .count(),
-        2 * MODELS.iter().filter(|model| model.trains).count(),
-        "two folds of every model that is trained"
+        2 * senti::models::MODELS
+            .iter()
+            .filter(|model| model.trains)
+            .count(),
+        "two folds of every trained model"
     );
     // the change is no small one: the very next origin sees it
     for (one, other) in one.tracks.iter().zip(&other.tracks) {
@@ -507,12 +509,11 @@ fn no_origin_has_a_long_gap_in_its_window_or_its_labels() {
         ..from
     };
     let layout = Layout::new(&market, &plan("lstm"), &newest).expect("a layout");
-    // the newest seven on a grid that ends at the last row with five ahead
     let wanted: Vec<usize> = (64..245)
         .step_by(20)
         .filter(|row| !(145..again).contains(row))
         .collect();
-    assert_eq!(layout.truth.rows, wanted[wanted.len() - 7..]);
+    assert_eq!(layout.truth.rows, wanted[wanted.len().saturating_sub(7)..]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use senti::matrix::Matrix;
 use senti::table::Rows;
 use senti::volatility::Volatility;
-use senti::windows::{Origins, Windows, ending_at};
+use senti::windows::{Windows, ending_at};
 use senti::{Column, Role, Table, Time};
 use serde::Deserialize;
 use serde_json::Value;
@@ -260,6 +260,6 @@ fn the_last_label_is_the_last_row() {
     let market = table(rows(50, 7));
     let matrix = blank(&market);
     let all = Windows::new(&market, &matrix, STEPS, 5);
-    let part = all.part(Origins::new(std::iter::once(10..21)));
+    let part = all.part(all.origins().within(10..21));
     assert_eq!(part.candles().close.len(), 26, "20 and five rows after it");
 }
