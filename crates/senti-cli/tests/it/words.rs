@@ -68,11 +68,15 @@ fn values_out_of_range_say_what_is_wanted() {
         "train --data_source sample --data_path a.csv",
         2,
     );
+    check("models_version", "models show lstm/x", 2);
+    check("models_delete_all", "models delete lstm", 2);
+}
+
+#[test]
+fn walks_that_are_none_say_what_is_wanted() {
     check("backtest_models_slip", "backtest --models nonsense", 2);
     check("backtest_step_0", "backtest --step 0", 2);
     check("backtest_start_word", "backtest --start soon", 2);
-    check("models_version", "models show lstm/x", 2);
-    check("models_delete_all", "models delete lstm", 2);
 }
 
 /// `| head`: the reader goes away before anything is written.
