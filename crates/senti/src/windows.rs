@@ -343,6 +343,17 @@ impl<'a> Windows<'a> {
         cut(&self.view.candles, 0..end)
     }
 
+    /// Candles of each run without a long gap up to and including the last label, with the row that each begins at.
+    pub fn runs(&self) -> Vec<(usize, Inputs<'a>)> {
+        let end = self.candles().close.len();
+        let segments = self.view.segments.iter();
+        segments
+            .map(|segment| segment.start..segment.end.min(end))
+            .filter(|rows| rows.start < rows.end)
+            .map(|rows| (rows.start, cut(&self.view.candles, rows)))
+            .collect()
+    }
+
     /// Their calendar.
     pub fn calendar(&self) -> &'a Calendar {
         self.view.calendar

@@ -234,6 +234,27 @@ fn too_few_windows_teach_nothing() {
     );
 }
 
+/// Rows made once for a whole table give the spreads of single windows to the last bit, behind a long gap as well.
+#[test]
+fn many_windows_at_once_expect_the_same() {
+    let mut broken = rows(500, 8);
+    for time in &mut broken.time[260..] {
+        *time += 40 * 86_400_000;
+    }
+    let market = table(broken);
+    assert_eq!(market.segments().len(), 2);
+    let matrix = blank(&market);
+    let all = Windows::new(&market, &matrix, STEPS, 5);
+    let volatility = Volatility::learn(&all).expect("enough rows");
+    let spreads = volatility.over(&all);
+    let (mut one, mut other) = (vec![0.0; 5], vec![0.0; 5]);
+    for labelled in all.iter() {
+        volatility.spread(&labelled.window(), &mut one);
+        volatility.spread_at(&spreads, &labelled.window(), &mut other);
+        assert_eq!(one, other, "row {}", labelled.window().origin());
+    }
+}
+
 /// Weekdays of one distribution get factors near 1, and where their differences are smaller than chance alone makes them, exactly 1.
 #[test]
 fn seasons_of_chance_vanish() {

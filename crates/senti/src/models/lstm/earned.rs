@@ -93,6 +93,7 @@ impl Lstm {
             self.gather_labelled(
                 chunk.iter().map(|&position| held.get(position)),
                 preparation,
+                None,
             );
             self.quantiles(chunk.len());
             for row in 0..chunk.len() {

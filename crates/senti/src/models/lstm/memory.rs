@@ -5,6 +5,7 @@
 use super::{LEVELS, Loss, Plan, ROWS};
 use crate::memory::{Sizes, product, wide};
 use crate::models::target::valid_sample;
+use crate::plan::Target;
 
 const SINGLE: u64 = size_of::<f32>() as u64;
 
@@ -14,6 +15,9 @@ const NETWORK: u64 = 6;
 const CHECKPOINT: u64 = 8;
 /// Times the parameters: a state that stays, and its copies while the network takes it up.
 const RESUMED: u64 = 4 + 6;
+
+/// Numbers of single size of the regressors and moves that the volatility is learned from.
+const SAMPLED: u64 = 20_000 * 12 * 2;
 
 /// Bytes of a training.
 pub(in crate::models) fn bytes(plan: &Plan, sizes: &Sizes) -> u64 {
@@ -49,7 +53,13 @@ pub(in crate::models) fn bytes(plan: &Plan, sizes: &Sizes) -> u64 {
         // Kept in double precision, in lists that double.
         _ => product(&[horizon, valid_sample(plan, sizes), 4]),
     };
+    // Log volatility, high and low of every candle, in double precision, and the regressors of a sample of them.
+    let spreads = match plan.target {
+        Target::LogReturn => product(&[wide(sizes.rows), 3, 2]).saturating_add(SAMPLED),
+        Target::Price => 0,
+    };
     [
+        spreads,
         product(&[parameters, copies]),
         traces,
         batch,

@@ -27,6 +27,7 @@ use crate::forecast::Predictions;
 use crate::observe::{EpochRecord, Event, Next, Observer, interrupted as stopped};
 use crate::plan::{self, LEVELS, Loss, Plan};
 use crate::prepare::Preparation;
+use crate::volatility::Spreads;
 use crate::windows::{Labelled, Window, Windows};
 use crate::{Error, ErrorKind, Result};
 
@@ -159,6 +160,7 @@ impl Lstm {
         &mut self,
         windows: impl ExactSizeIterator<Item = Labelled<'w>> + Clone,
         preparation: &Preparation,
+        spreads: Option<&Spreads<'_>>,
     ) {
         self.gather(
             windows.clone().map(|labelled| labelled.window()),
@@ -166,7 +168,12 @@ impl Lstm {
         );
         for (row, labelled) in windows.enumerate() {
             let window = labelled.window();
-            self.target.units(&window, &mut self.units);
+            match (spreads, self.target.volatility()) {
+                (Some(spreads), Some(volatility)) => {
+                    volatility.spread_at(spreads, &window, &mut self.units);
+                }
+                _ => self.target.units(&window, &mut self.units),
+            }
             let (last_close, slots) = (window.last_close(), self.batch.target_mut(row));
             for (step, (slot, &close)) in slots.iter_mut().zip(labelled.future()).enumerate() {
                 *slot = self
@@ -191,13 +198,19 @@ impl Lstm {
     }
 
     /// Mean loss on all windows, without dropout.
-    fn evaluate(&mut self, windows: &Windows<'_>, preparation: &Preparation) -> f64 {
+    fn evaluate(
+        &mut self,
+        windows: &Windows<'_>,
+        preparation: &Preparation,
+        spreads: Option<&Spreads<'_>>,
+    ) -> f64 {
         let mut sum = 0.0;
         for start in (0..windows.len()).step_by(ROWS) {
             let end = (start + ROWS).min(windows.len());
             self.gather_labelled(
                 (start..end).map(|position| windows.get(position)),
                 preparation,
+                spreads,
             );
             sum += self.network.evaluate_batch(&self.batch, &self.loss) * (end - start) as f64;
         }
@@ -215,6 +228,7 @@ impl Lstm {
             self.gather_labelled(
                 chunk.iter().map(|&position| valid.get(position)),
                 preparation,
+                None,
             );
             self.network
                 .predict(&self.batch, &mut self.raw[..chunk.len() * horizon]);
@@ -261,10 +275,13 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
         model.warm(job.warm);
     }
     model.start(plan, &job.train, job.resume.is_some());
+    let spreads = model.target.volatility();
+    let spreads = spreads.map(|volatility| volatility.over(&job.valid));
+    let spreads = spreads.as_ref();
     let mut course = match job.resume {
         Some(state) => Course::resume(state, model.network.as_mut())?,
         None => {
-            let untrained_loss = finite(model.evaluate(&job.valid, job.preparation), 0)?;
+            let untrained_loss = finite(model.evaluate(&job.valid, job.preparation, spreads), 0)?;
             Course::new(plan, untrained_loss, model.network.as_ref())
         }
     };
@@ -287,6 +304,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
                     .iter()
                     .map(|&position| job.train.get(position as usize)),
                 job.preparation,
+                spreads,
             );
             let step = ((epoch - 1) * batches + batch) as u64;
             let loss = model.network.train_batch(&model.batch, &model.loss, step);
@@ -309,7 +327,7 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
                 return interrupt(job, &course, model.network.as_ref(), observe);
             }
         }
-        let valid_loss = finite(model.evaluate(&job.valid, job.preparation), epoch)?;
+        let valid_loss = finite(model.evaluate(&job.valid, job.preparation, spreads), epoch)?;
         let verdict = course.stopping.observe(valid_loss);
         if verdict == Verdict::Best {
             course.best = model.network.weights();
