@@ -16,7 +16,7 @@ use senti_io::folds::Folds;
 use senti_io::report::html::Facts;
 use senti_io::report::{Judged, write_backtest};
 
-use crate::failure::Outcome;
+use crate::failure::{Outcome, usage};
 use crate::interrupt::Stage;
 use crate::options::Verb;
 use crate::settings::Settings;
@@ -26,6 +26,7 @@ use crate::{card, interrupt, machine, places, say, source, train};
 pub fn run(settings: &Settings) -> Outcome {
     let plan = train::plan(settings)?;
     let walk = walk_of(settings);
+    walk::check(&walk).map_err(usage)?;
     let machine = machine::machine(settings)?;
     let request = source::request(settings)?;
     let output = settings.path("output").unwrap_or_default();

@@ -177,12 +177,6 @@ const fn share(
     }
 }
 
-/// Are these names of models, or `all`?
-fn every_model(text: &str) -> bool {
-    let names = senti::backtest::walk::names();
-    text == "all" || text.split(',').all(|name| names.contains(&name.trim()))
-}
-
 /// Every option, in the order of help.
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
@@ -204,7 +198,7 @@ pub const OPTIONS: &[Opt] = &[
     share("calibration_share", &["SENTI_CALIBRATION_SHARE"], "0.1", "Share of the windows for the intervals"),
     Opt { verbs: &[Train, Audit], ..share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once") },
 
-    Opt { name: "models", group: WALK, env: &["SENTI_MODELS"], default: Some("lstm,basic,naive,har_730"), kind: Fitting("NAMES", every_model, "names of models, separated by commas (`all` for every one)"), purpose: "Models to walk with, over the same origins", verbs: WALKS, ..ROW },
+    Opt { name: "models", group: WALK, env: &["SENTI_MODELS"], default: Some("lstm,basic"), kind: Text("NAMES"), purpose: "Models to walk with over the same origins, separated by commas, or all: lstm, basic, trees; naive, naive_365, naive_730, ewma, har, har_730, garch, drift, seasonal_naive, moving_average, ets, theta, ar. naive and har_730 come by themselves, to measure against", verbs: WALKS, ..ROW },
     Opt { name: "start", group: WALK, env: &["SENTI_START"], unset: "the last origins", kind: Fitting("DATE", |text| senti::calendar::parse_time(text).is_ok(), "a date as 2023-07-01"), purpose: "First origin: the last known candle of the first forecast", verbs: WALKS, ..ROW },
     Opt { name: "origins", group: WALK, env: &["SENTI_ORIGINS"], default: Some("365"), kind: Whole(1, 10_000_000), purpose: "Origins to forecast from, the newest ones; where no start is given. In audit: sampled ones behind which rows are altered, 8 by default; in importance: held-out windows to measure on at most, evenly spread, 300 by default", verbs: &[Backtest, Audit, Importance], ..ROW },
     Opt { name: "step", group: WALK, env: &["SENTI_STEP"], default: Some("1"), kind: Whole(1, 100_000), purpose: "Rows from one origin to the next", verbs: WALKS, ..ROW },
@@ -374,6 +368,15 @@ impl std::fmt::Display for Value {
 mod tests {
     use super::*;
     use senti::plan::Draft;
+
+    #[test]
+    fn the_help_names_every_model_that_can_walk() {
+        let row = find("models").unwrap_or_else(|| panic!("a row"));
+        for name in senti::backtest::walk::names() {
+            let words = row.purpose.split(|c: char| !c.is_alphanumeric() && c != '_');
+            assert!(words.into_iter().any(|word| word == name), "{name}");
+        }
+    }
 
     /// The page of documentation that this table makes.
     fn page() -> String {
