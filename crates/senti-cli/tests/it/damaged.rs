@@ -38,7 +38,7 @@ fn the_one_before_a_damaged_checkpoint_is_used() {
         },
         altered,
     );
-    check(|bytes| bytes[8] = 9, "has format 9, wanted 1");
+    check(|bytes| bytes[8] = 9, "has format 9, wanted 2");
 }
 
 #[test]

@@ -248,7 +248,7 @@ fn foreign_and_later_files_are_named() {
     let error = load(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(
-        error.to_string().ends_with("has format 9, wanted 1"),
+        error.to_string().ends_with("has format 9, wanted 2"),
         "{error}"
     );
 }

@@ -243,7 +243,7 @@ fn a_later_format_is_named() {
     assert!(
         error
             .to_string()
-            .ends_with("artifact.json` has format 99, wanted 1"),
+            .ends_with("artifact.json` has format 99, wanted 2"),
         "{error}"
     );
     assert!(error.hint_text().unwrap().contains("7.0.0"));

@@ -276,7 +276,12 @@ pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> 
     }
     model.start(plan, &job.train, job.resume.is_some());
     let spreads = model.target.volatility();
-    let spreads = spreads.map(|volatility| volatility.over(&job.valid));
+    // whichever part reaches further has the candles of both
+    let further = match job.train.origins().last() > job.valid.origins().last() {
+        true => &job.train,
+        false => &job.valid,
+    };
+    let spreads = spreads.map(|volatility| volatility.over(further));
     let spreads = spreads.as_ref();
     let mut course = match job.resume {
         Some(state) => Course::resume(state, model.network.as_mut())?,
