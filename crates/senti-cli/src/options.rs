@@ -373,7 +373,9 @@ mod tests {
     fn the_help_names_every_model_that_can_walk() {
         let row = find("models").unwrap_or_else(|| panic!("a row"));
         for name in senti::backtest::walk::names() {
-            let words = row.purpose.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let words = row
+                .purpose
+                .split(|c: char| !c.is_alphanumeric() && c != '_');
             assert!(words.into_iter().any(|word| word == name), "{name}");
         }
     }

@@ -424,7 +424,7 @@ fn a_real_card() {
         "<td>prices &amp; volumes.csv</td>",
         "<td>2023-01-01</td>",
         "<th scope=\"row\">units</th><td>32</td>",
-        "<th scope=\"row\">models</th><td>lstm, basic, naive, har_730</td>",
+        "<th scope=\"row\">models</th><td>lstm, basic</td>",
         "<th scope=\"row\">refit_every</th><td>91</td>",
         &"cd".repeat(32),
     ] {

@@ -223,7 +223,7 @@ fn a_later_format_is_named() {
     let path = entry.path.join("artifact.json");
     let old = fs::read_to_string(&path).unwrap();
     let new =
-        old.replacen("\"format\": 1", "\"format\": 99", 1)
+        old.replacen("\"format\": 2", "\"format\": 99", 1)
             .replacen("\"0.1.0\"", "\"7.0.0\"", 1);
     let sum = |text: &str| {
         Sha256::digest(text)
