@@ -32,6 +32,8 @@ pub fn run(settings: &Settings) -> Outcome {
     let output = settings.path("output").unwrap_or_default();
     let no_plot = settings.switch("no_plot");
     places::spare_input(&request, &output, Verb::Backtest, no_plot)?;
+    // a folder that cannot be written is told before the walk, not after it
+    drop(senti_io::atomic::Stage::create(&output)?);
     interrupt::listen()?;
     let reading = source::read(&request)?;
     let version = env!("CARGO_PKG_VERSION");
@@ -40,7 +42,7 @@ pub fn run(settings: &Settings) -> Outcome {
     let done = folds.read();
     if !done.is_empty() {
         say::note(&format!(
-            "{} of this very backtest was interrupted before: its folds in `{}` are taken up",
+            "this very backtest was interrupted before: {} in `{}` are taken up",
             say::count(done.len(), "fold"),
             folds.folder().display()
         ));

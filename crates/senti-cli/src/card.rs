@@ -2,7 +2,7 @@
 //!
 //! In comes a [`ReportCard`]; out goes a text. Nothing is computed: `report_card.json` has everything, this a part.
 
-use senti::card::{HorizonCard, ModelCard, ReportCard, Returns, Skill, Test};
+use senti::card::{HorizonCard, ModelCard, Part, ReportCard, Returns, Shown, Skill, Test};
 use senti_io::report::date;
 
 use crate::grid::Grid;
@@ -22,7 +22,7 @@ pub fn text(card: &ReportCard) -> String {
     for model in &card.models {
         text += &format!("{}: {}\n", model.model, model.verdict.title.to_uppercase());
         text += &format!("  {}\n  {}\n", model.verdict.sentence, model.verdict.point);
-        if model.copycat.shifted {
+        if model.copycat.shifted && model.role != Part::Naive {
             text += &format!("  {}\n", model.copycat.sentence);
         }
         for alarm in &model.alarms {
@@ -40,8 +40,11 @@ pub fn text(card: &ReportCard) -> String {
                 .map(|member| member.model.as_str())
                 .collect();
             text += &format!(
-                "best at h = {} with {:.0} % confidence: one of {}\n",
-                set.name,
+                "best {} with {:.0} % confidence: one of {}\n",
+                match set.name.as_str() {
+                    "all" => "over all steps".to_owned(),
+                    step => format!("at h = {step}"),
+                },
                 100.0 * set.confidence,
                 members.join(", ")
             );
@@ -83,20 +86,20 @@ fn table(card: &ReportCard) -> String {
             } else {
                 String::new()
             };
-            grid.row(line(name, model, row));
+            grid.row(line(name, shown, model, row));
         }
     }
     grid.numbers(2)
 }
 
-fn line(name: String, model: &ModelCard, row: &HorizonCard) -> Vec<String> {
+fn line(name: String, shown: &Shown, model: &ModelCard, row: &HorizonCard) -> Vec<String> {
     let some = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let skill = |skill: &Option<Skill>| {
         let skill = skill.as_ref();
         let share = skill.and_then(|skill| skill.skill);
         [
             some(share.map(|share| format!("{:+.2} %", 100.0 * share))),
-            some(skill.and_then(|skill| test(&skill.diebold_mariano))),
+            some(skill.and_then(|skill| test(shown, &skill.diebold_mariano))),
         ]
     };
     let covered = |nominal: f64| {
@@ -111,7 +114,7 @@ fn line(name: String, model: &ModelCard, row: &HorizonCard) -> Vec<String> {
         model.model.clone(),
         format!("{:.5}", row.point.mae_log),
         some(row.point.relative_mae.map(|ratio| format!("{ratio:.4}"))),
-        some(test(&row.point.against_last_close)),
+        some(test(shown, &row.point.against_last_close)),
         some(
             row.distribution
                 .as_ref()
@@ -131,12 +134,15 @@ fn line(name: String, model: &ModelCard, row: &HorizonCard) -> Vec<String> {
     cells
 }
 
-/// A statistic, with a star where it stays significant after Holm, a plus where it is before.
-fn test(test: &Test) -> Option<String> {
-    let mark = match (test.p_holm_horizon, test.p) {
-        (Some(p), _) if p < 0.05 => "*",
-        (_, Some(p)) if p < 0.05 => "+",
-        _ => "",
+/// A statistic; a star where the verdict counts it, a plus where only one that looks at nothing else would; nothing where there are too
+/// few origins to judge.
+fn test(shown: &Shown, test: &Test) -> Option<String> {
+    let below = |p: Option<f64>| p.is_some_and(|p| p < 0.05);
+    let mark = match () {
+        () if !shown.judged => "",
+        () if below(test.p_holm) => "*",
+        () if below(test.p) => "+",
+        () => "",
     };
     test.t.map(|t| format!("{t:.2}{mark}"))
 }
@@ -145,8 +151,8 @@ fn legend(card: &ReportCard) -> String {
     let against = |name: &Option<String>| name.clone().unwrap_or_else(|| "none".to_owned());
     format!(
         "\nMAE and CRPS in log price (0.01 is about 1 %); rMAE is MAE over that of the last close; skill is 1 - CRPS / CRPS of {}, skill B of {};\n\
-         t is Diebold-Mariano's, positive where the model is better: * below {:.0} % after Holm over the models, + before; cov is the share that came true inside\n\
-         the 50, 80 and 90 % intervals; right side of the last close in %, in brackets what always naming the more frequent side would get\n",
+         t is Diebold-Mariano's, positive where the model is better: * counts, better at {:.0} % after every correction over the whole table; + only by itself; cov is the share\n\
+         that came true inside the 50, 80 and 90 % intervals; right side of the last close in %, in brackets what always naming the more frequent side would get\n",
         against(&card.naive),
         against(&card.yardstick),
         100.0 * card.significance

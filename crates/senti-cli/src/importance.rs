@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use senti::importance::groups::GroupBy;
-use senti::importance::permutation::COVERAGE;
+use senti::importance::permutation::{COVERAGE, Cost};
 use senti::importance::{Choices, Importance, importance};
 use senti::observe::{Event, Next};
 use senti::{Error, ErrorKind};
@@ -113,6 +113,11 @@ fn text(saved: &Saved, found: &Importance) -> String {
         day(measured.first_origin),
         day(measured.last_origin)
     );
+    let columns = |group: &&Cost| !group.group.columns.is_empty();
+    let mut costs = found.permutation.groups.iter().filter(columns);
+    if costs.all(|cost| cost.lost.iter().all(|lost| lost.mean.abs() < 1e-9)) {
+        text += "no column matters: training earned nothing that is believed, so the forecast is its starting distribution, which knows the recent candles alone\n\n";
+    }
     text += &shuffled(found);
     text += &features(found);
     text

@@ -251,7 +251,7 @@ fn interrupted_and_given_again_equals_undisturbed() {
     assert!(
         again
             .err
-            .contains(" of this very backtest was interrupted before: "),
+            .contains("this very backtest was interrupted before: "),
         "{}",
         again.err
     );

@@ -10,6 +10,7 @@ use crate::features::{FeatureOptions, FeatureSet};
 use crate::models;
 use crate::plan::{Plan, Target};
 use crate::rivals;
+use crate::split::{Held, least_windows};
 use crate::table::{Role, Table, Time};
 use crate::windows::{Origins, Windows};
 use crate::{Error, Result};
@@ -96,8 +97,9 @@ impl Layout {
     /// Lays a walk out on a table.
     pub fn new(table: &Table, plan: &Plan, walk: &Walk) -> Result<Self> {
         check(walk)?;
+        let (whole, warm_up) = usable(table, plan, walk)?;
         let mut layout = Self {
-            truth: truth(table, plan, walk)?,
+            truth: truth(table, plan, walk, &whole)?,
             folds: Vec::new(),
             trained: Vec::new(),
             rivals: Vec::new(),
@@ -106,6 +108,9 @@ impl Layout {
         };
         layout.choose(table, walk)?;
         layout.folds = folds(&layout.truth.rows, walk);
+        if !layout.trained.is_empty() {
+            layout.enough(table, plan, walk, warm_up)?;
+        }
         let week = table.calendar().rows_of_a_week();
         if walk.step > 1 && week > 1 && walk.step.is_multiple_of(week) {
             layout.notes.push(format!(
@@ -114,6 +119,34 @@ impl Layout {
             ));
         }
         Ok(layout)
+    }
+
+    /// Refuses folds whose history cannot be learned from, and names the option that leaves so little.
+    fn enough(&self, table: &Table, plan: &Plan, walk: &Walk, warm_up: usize) -> Result<()> {
+        let least =
+            least_windows(plan, Held::Nothing) + plan.input_seq_length + plan.forecast_horizon - 1
+                + warm_up;
+        let Some(fold) = self.folds.iter().find(|fold| fold.history.len() < least) else {
+            return Ok(());
+        };
+        let found = fold.history.len();
+        let origin = table
+            .calendar()
+            .format(self.truth.origins[fold.origins.start]);
+        let before = self.truth.rows[fold.origins.start] + 1;
+        let hint = match () {
+            () if walk.train_window.is_some_and(|rows| rows < least) => {
+                "raise `--train_window`, or leave it out"
+            }
+            () if before >= least => "lower `--embargo`",
+            () => {
+                "begin later with `--start`, ask for fewer `--origins` or a smaller `--step`, give more rows, or lower `--input_seq_length` or `--forecast_horizon`"
+            }
+        };
+        Err(Error::plan(format!(
+            "{found} rows of history before the origin {origin} are too few to learn from, wanted at least {least}"
+        ))
+        .hint(hint))
     }
 
     /// Sorts the names into models and rivals.
@@ -176,7 +209,7 @@ pub fn check(walk: &Walk) -> Result<()> {
 
 /// Origins whose windows are complete and whose labels exist, in one unbroken run of candles. Which features there are decides on it,
 /// and is learned on the rows before the first origin that was asked for; each fold learns it anew.
-fn usable(table: &Table, plan: &Plan, walk: &Walk) -> Result<Origins> {
+fn usable(table: &Table, plan: &Plan, walk: &Walk) -> Result<(Origins, usize)> {
     let rows = table.n_rows();
     let first = match walk.start {
         Some(start) => table.time().partition_point(|&time| time < start),
@@ -185,16 +218,17 @@ fn usable(table: &Table, plan: &Plan, walk: &Walk) -> Result<Origins> {
     let options = FeatureOptions {
         levels: plan.target == Target::Price,
     };
-    let features = FeatureSet::learn(table, 0..first.clamp(2.min(rows), rows), &options)?;
+    // with too few rows before it, `enough` says so; forms decide nothing here but which rows are whole
+    let least = (plan.input_seq_length + plan.forecast_horizon + 200).min(rows);
+    let features = FeatureSet::learn(table, 0..first.clamp(least, rows), &options)?;
     let matrix = features.compute(table)?;
     let windows = Windows::new(table, &matrix, plan.input_seq_length, plan.forecast_horizon);
-    Ok(windows.origins().clone())
+    Ok((windows.origins().clone(), features.warm_up()))
 }
 
 /// Rows of the origins, and what came true after them.
-fn truth(table: &Table, plan: &Plan, walk: &Walk) -> Result<Truth> {
+fn truth(table: &Table, plan: &Plan, walk: &Walk, whole: &Origins) -> Result<Truth> {
     let (past, ahead, rows) = (plan.input_seq_length, plan.forecast_horizon, table.n_rows());
-    let whole = usable(table, plan, walk)?;
     let fits = |row: usize| !whole.within(row..row + 1).is_empty();
     let show = |row: usize| table.calendar().format(table.time()[row]);
     let last = whole.last().ok_or_else(|| {

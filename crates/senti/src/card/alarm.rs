@@ -10,7 +10,7 @@ use super::build::Adjusted;
 use super::ledger::log_ratio;
 use super::{Alarm, Copycat, ModelCard, Part, SIGNIFICANCE, Shown};
 
-/// One-step mean absolute error, below the last close's by this share.
+/// One-step mean absolute error, below the last close's by this share, where a one-sided test does not explain it by luck.
 const MAE: f64 = 0.01;
 /// One-step out-of-sample R² of log returns.
 const R2: f64 = 0.02;
@@ -37,17 +37,22 @@ pub(super) fn alarms(shown: &[Shown], model: &ModelCard) -> Vec<Alarm> {
             ),
         });
     };
-    for (row, horizon) in shown
-        .iter()
-        .zip(&model.horizons)
-        .filter(|(row, _)| row.judged)
-    {
+    for (row, horizon) in shown.iter().zip(&model.horizons) {
+        // where too few origins are left for a verdict, only what even they do not explain by luck
+        let against = horizon.against_yardstick.as_ref();
+        let clear = against.and_then(|skill| skill.diebold_mariano.p_better);
+        if !row.judged && clear.is_none_or(|p| p >= SIGNIFICANCE) {
+            continue;
+        }
         let name = &*row.name;
         if row.step == Some(1) {
+            // few origins miss by a percent by chance
+            let luck = horizon.point.against_last_close.p_better;
+            let more = luck.is_some_and(|p| p < SIGNIFICANCE);
             if let Some(ratio) = horizon
                 .point
                 .relative_mae
-                .filter(|&ratio| ratio < 1.0 - MAE)
+                .filter(|&ratio| more && ratio < 1.0 - MAE)
             {
                 let said = format!(
                     "its one-step error is {:.1} % below the last close's",

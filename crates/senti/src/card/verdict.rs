@@ -184,6 +184,7 @@ pub(super) fn verdict(
             range(&worse)
         )
     };
+    let looked_at: Vec<&Shown> = judged.iter().map(|&row| &shown[row]).collect();
     let sentence = match word {
         Word::BeatsNaive => {
             let rest: Vec<_> = judged
@@ -211,12 +212,14 @@ pub(super) fn verdict(
             "its distribution is naive's".into()
         }
         Word::NoBetter => format!(
-            "its CRPS is {} above naive's on average, and significantly below it nowhere",
-            percent(mean)
+            "its CRPS is {} above naive's in the mean of {}, and significantly below it nowhere",
+            percent(mean),
+            places(truth, &looked_at)
         ),
         _ => format!(
-            "its CRPS is {} below naive's on average, which luck explains (smallest p after correction {smallest:.2})",
-            percent(mean)
+            "its CRPS is {} below naive's in the mean of {}, which luck explains (smallest p after correction {smallest:.2})",
+            percent(mean),
+            places(truth, &looked_at)
         ),
     };
     let names = |rows: &[&Shown]| rows.iter().map(|row| row.name.clone()).collect();
@@ -242,10 +245,13 @@ fn point(
     if still {
         return "its point forecast is the last close".into();
     }
-    let ratios: Vec<f64> = model
-        .horizons
+    // what is not judged is not told either, but where nothing is
+    let judged = shown.iter().any(|row| row.judged);
+    let ratios: Vec<f64> = shown
         .iter()
-        .filter_map(|horizon| horizon.point.relative_mae)
+        .zip(&model.horizons)
+        .filter(|(row, _)| row.judged || !judged)
+        .filter_map(|(_, horizon)| horizon.point.relative_mae)
         .collect();
     let low = ratios.iter().copied().fold(f64::INFINITY, f64::min);
     let high = ratios.iter().copied().fold(0.0, f64::max);
