@@ -12,6 +12,7 @@ use senti::importance::permutation::COVERAGE;
 use serde_json::{Value, json};
 
 use super::figures::{date, number};
+use super::html;
 use super::remove_files;
 use crate::atomic::Stage;
 use crate::plots::{self, Scene};
@@ -50,6 +51,11 @@ impl ImportanceOutput {
 
 /// Everything that is written.
 pub const IMPORTANCE: &[ImportanceOutput] = &[
+    ImportanceOutput {
+        name: "importance.html",
+        about: "what the model looks at, on one page that opens from disk",
+        make: MakeImportance::File(page),
+    },
     ImportanceOutput {
         name: "importance.json",
         about: "everything, unrounded",
@@ -241,4 +247,65 @@ fn days(found: &Importance) -> Option<Vec<u8>> {
         }
     }
     Some(out)
+}
+
+/// The page: what shuffling costs over all steps and by step, and what the network's forecasts are made of.
+fn page(model: &str, found: &Importance) -> Option<Vec<u8>> {
+    let measured = &found.measured;
+    let day = |time| date(time, measured.step);
+    let groups = &found.permutation.groups;
+    let columns = groups.first().map_or(0, |cost| cost.lost.len());
+    // over all steps first, then step by step
+    let order = (0..columns.min(1))
+        .map(|_| columns - 1)
+        .chain(0..columns.saturating_sub(1));
+    let shuffled = order.map(|column| html::Importance {
+        title: match groups[0].lost[column].step {
+            None => "Shuffled, over all steps".to_owned(),
+            Some(step) => format!("Shuffled, step {step}"),
+        },
+        unit: "rise of the CRPS in percent when the group is taken from another window".to_owned(),
+        rows: groups
+            .iter()
+            .map(|cost| html::ImportanceRow {
+                name: cost.group.name.clone(),
+                value: cost.lost[column].mean,
+                interval: Some((cost.lost[column].low, cost.lost[column].high)),
+            })
+            .collect(),
+    });
+    let explained = found.gradients.iter().flat_map(|gradients| {
+        gradients.numbers.iter().map(|attributed| {
+            let mut rows: Vec<_> = (attributed.features.iter().zip(&found.features))
+                .map(|(&value, feature)| html::ImportanceRow {
+                    name: feature.name.clone(),
+                    value,
+                    interval: None,
+                })
+                .collect();
+            rows.sort_by(|a, b| b.value.total_cmp(&a.value));
+            html::Importance {
+                title: format!("Integrated gradients of the {}", attributed.number.name()),
+                unit: format!(
+                    "mean |attribution| over all steps and days, in {}",
+                    gradients.unit
+                ),
+                rows,
+            }
+        })
+    });
+    let page = html::Page {
+        title: format!("{model}: what it looks at"),
+        about: format!(
+            "{} of {} held-out windows, origins {} to {}; nothing here says that a feature causes anything",
+            measured.windows,
+            measured.held_out,
+            day(measured.first_origin),
+            day(measured.last_origin)
+        ),
+        step: measured.step,
+        importance: shuffled.chain(explained).collect(),
+        ..html::Page::default()
+    };
+    Some(html::render(&page).into_bytes())
 }

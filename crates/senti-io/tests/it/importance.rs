@@ -145,6 +145,7 @@ fn files_hold_every_number_once() {
     let written = write_importance(dir, "lstm/3", &found, true).unwrap();
     let names = [
         "importance.csv",
+        "importance.html",
         "importance.json",
         "importance_days.csv",
         "importance_features.csv",
