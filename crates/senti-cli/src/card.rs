@@ -140,7 +140,8 @@ fn test(shown: &Shown, test: &Test) -> Option<String> {
     let below = |p: Option<f64>| p.is_some_and(|p| p < 0.05);
     let mark = match () {
         () if !shown.judged => "",
-        () if below(test.p_holm) => "*",
+        // only what the verdict is about is corrected over the whole table
+        () if below(test.p_holm.or(test.p_holm_horizon)) => "*",
         () if below(test.p) => "+",
         () => "",
     };
@@ -151,7 +152,7 @@ fn legend(card: &ReportCard) -> String {
     let against = |name: &Option<String>| name.clone().unwrap_or_else(|| "none".to_owned());
     format!(
         "\nMAE and CRPS in log price (0.01 is about 1 %); rMAE is MAE over that of the last close; skill is 1 - CRPS / CRPS of {}, skill B of {};\n\
-         t is Diebold-Mariano's, positive where the model is better: * counts, better at {:.0} % after every correction over the whole table; + only by itself; cov is the share\n\
+         t is Diebold-Mariano's, positive where the model is better: * below {:.0} % after correction (skill against naive: as the verdict does, over the whole table; else Holm over the models); + only by itself; cov is the share\n\
          that came true inside the 50, 80 and 90 % intervals; right side of the last close in %, in brackets what always naming the more frequent side would get\n",
         against(&card.naive),
         against(&card.yardstick),
