@@ -357,6 +357,7 @@ fn text(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> String {
         ),
         (n, best) => format!("{}, weights of epoch {best} kept\n", say::count(n, "epoch")),
     };
+    let epochs = epochs + &believed(manifest.model.pointer("/base/shares"));
     let mut text = format!(
         "{epochs}scores on the test part: {test}, in units of `{}`\n\n{}\n{}\n\n{}\n\n{}\n",
         manifest.target_column,
@@ -367,6 +368,28 @@ fn text(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> String {
     );
     text += &format!("model {}: {}\n", name(entry), entry.path.display());
     text + &written(files)
+}
+
+/// How much of what training added to the distribution that it started from is believed, by the model's record.
+fn believed(shares: Option<&serde_json::Value>) -> String {
+    let shares = shares.and_then(serde_json::Value::as_array);
+    let shares: Vec<f64> = shares
+        .into_iter()
+        .flatten()
+        .filter_map(serde_json::Value::as_f64)
+        .collect();
+    let (Some(first), Some(last)) = (shares.first(), shares.last()) else {
+        return String::new();
+    };
+    match shares.iter().all(|share| *share == 0.0) {
+        true => "of what it learned beyond the moves of the past nothing is believed: the calibration part does not bear it out\n".to_owned(),
+        false => format!(
+            "of what it learned beyond the moves of the past {:.0} % is believed 1 step ahead, {:.0} % {} ahead\n",
+            100.0 * first,
+            100.0 * last,
+            say::count(shares.len(), "step")
+        ),
+    }
 }
 
 /// Where files went, in a line.

@@ -275,7 +275,9 @@ fn page(model: &str, found: &Importance) -> Option<Vec<u8>> {
             .collect(),
     });
     let explained = found.gradients.iter().flat_map(|gradients| {
-        gradients.numbers.iter().map(|attributed| {
+        let moving = gradients.numbers.iter();
+        let moving = moving.filter(|attributed| attributed.features.iter().any(|x| *x != 0.0));
+        moving.map(|attributed| {
             let mut rows: Vec<_> = (attributed.features.iter().zip(&found.features))
                 .map(|(&value, feature)| html::ImportanceRow {
                     name: feature.name.clone(),

@@ -133,7 +133,17 @@ fn ordinary_and_nasty_importances_are_drawn() {
     ] {
         let dir = gallery(name);
         write_importance(&dir, "lstm/1", &found, false).unwrap();
-        check_pictures(&dir, &PICTURES);
+        // where nothing moves a forecast there are no days to draw
+        let nothing = found.gradients.iter().all(|gradients| {
+            let numbers = gradients.numbers.iter();
+            numbers
+                .flat_map(|number| &number.features)
+                .all(|x| *x == 0.0)
+        });
+        let drawn = PICTURES
+            .into_iter()
+            .filter(|picture| !(nothing && picture.contains("days")));
+        check_pictures(&dir, &drawn.collect::<Vec<_>>());
     }
 }
 

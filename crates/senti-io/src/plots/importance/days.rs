@@ -13,13 +13,17 @@ use super::{Rows, left_out, names, on_windows, whole_dots};
 /// Columns that a map has room for; more days are put together.
 const MOST_DAYS: usize = 60;
 
-/// Draws it; `None` for a model that is no network.
+/// Draws it; `None` for a model that is no network, and for a network that moves no forecast.
 pub fn days(found: &Importance) -> Option<Scene> {
     let gradients = found.gradients.as_ref()?;
+    let moves = |attributed: &Attributed| attributed.features.iter().any(|value| *value != 0.0);
+    if !gradients.numbers.iter().any(moves) {
+        return None;
+    }
     let title = format!("Integrated gradients on {}", on_windows(found));
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
     let reading = format!(
-        "The darker, the more a feature on that day moved the forecast from that of a median window: mean |attribution| over all steps ahead; unit: {}.",
+        "The darker, the more that feature and day moved the forecast away from a median window's: mean |attribution|, in {}.",
         gradients.unit
     );
     let top = heading(&mut scene, &title, &reading);

@@ -18,7 +18,11 @@ pub fn features(found: &Importance) -> Option<Scene> {
             Number::Width => (paint::BLUE, "gradients: share of the width"),
         };
         let all: f64 = attributed.features.iter().sum();
-        let share = |value: &f64| if all > 0.0 { 100.0 * value / all } else { 0.0 };
+        if all == 0.0 {
+            // nothing was earned: there are no shares of it
+            continue;
+        }
+        let share = |value: &f64| 100.0 * value / all;
         panels.push((
             attributed.features.iter().map(share).collect(),
             color,
@@ -35,14 +39,14 @@ pub fn features(found: &Importance) -> Option<Scene> {
     }
     let mut order: Vec<usize> = (0..found.features.len()).collect();
     // By the last number of the forecast, its width, where there is one; else by the forest.
-    let by = found.gradients.as_ref().map_or(0, |all| all.numbers.len());
-    let (first, _, _) = panels.get(by.saturating_sub(1))?;
+    let explained = panels.len() - usize::from(found.forest.is_some());
+    let (first, _, _) = panels.get(explained.saturating_sub(1))?;
     order.sort_by(|&a, &b| first[b].total_cmp(&first[a]));
 
     let title = format!("Feature by feature on {}", on_windows(found));
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
     let mut reading = String::new();
-    if found.gradients.is_some() {
+    if explained > 0 {
         reading += "Gradients: the feature's share of all attributions. ";
     }
     if let Some(forest) = &found.forest {

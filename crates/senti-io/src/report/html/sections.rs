@@ -34,7 +34,16 @@ pub(super) fn all(page: &Page<'_>) -> Vec<Section> {
     let section = |id, title, body| Section { id, title, body };
     vec![
         section("verdict", "Verdict", verdict(page)),
-        section("forecast", "Newest forecast", forecast(page)),
+        section(
+            "forecast",
+            match &page.newest {
+                Some(newest) if !newest.came.is_empty() => {
+                    "The last forecast whose outcome is known"
+                }
+                _ => "Newest forecast",
+            },
+            forecast(page),
+        ),
         section("card", "Report card", card(page)),
         section("steps", "Errors by step", steps(page)),
         section("calibration", "Calibration", calibration(page)),
