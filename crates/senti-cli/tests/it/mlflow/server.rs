@@ -20,7 +20,7 @@ const READY: Duration = Duration::from_secs(120);
 /// Who may do everything on a server with `auth`.
 pub const ADMIN: (&str, &str) = ("admin", "sentinel of a long password");
 
-/// Lines of MLflow: what this one is, and everything a test must not hear from the outside.
+/// Lines of MLflow that are tested, the newest first.
 pub const LINES: [u32; 2] = [3, 2];
 
 /// An installed MLflow.
@@ -33,6 +33,7 @@ pub struct Environment {
 
 /// The environment of this line: the folder in `SENTI_MLFLOW3` or `SENTI_MLFLOW2`, else `.venv-mlflow3` or `.venv-mlflow2` at the root of the
 /// workspace, once `cargo xtask test` has finished it. `None` where there is none, which is said; a failure where `SENTI_REQUIRE_MLFLOW` is set.
+#[expect(clippy::print_stdout, reason = "a test that skips says so")]
 pub fn environment(line: u32) -> Option<Environment> {
     let found = find(line);
     if let Err(why) = &found {
@@ -201,7 +202,11 @@ impl Server {
 
     /// Starts a server of its own and waits until it answers.
     pub fn start(environment: &Environment, options: Options) -> Server {
-        let folder = tempfile::tempdir().unwrap().keep();
+        let folder = tempfile::Builder::new()
+            .prefix("senti-mlflow-")
+            .tempdir()
+            .unwrap()
+            .keep();
         if let Some(store) = &options.store {
             std::fs::copy(store, folder.join("mlflow.db")).unwrap();
         }
