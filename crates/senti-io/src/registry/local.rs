@@ -399,7 +399,8 @@ impl Backend for Registry {
 
     fn add(&self, files: &Files, now: Time) -> Result<(Entry, bool)> {
         // Nothing is taken in that could not be loaded.
-        let model_type = files.artifact("the model")?.manifest.plan.model_type;
+        let artifact = files.artifact("the model")?;
+        let model_type = artifact.manifest.plan.model_type.clone();
         let name = self.name(&model_type)?;
         let folder = self.root.join(&name);
         for version in versions(&folder)?.into_iter().rev() {

@@ -424,7 +424,7 @@ impl MlflowRegistry {
         let time = start.and_then(|start| start.try_into().ok()).unwrap_or(now);
         let record = describe::of_model(model.manifest, &model.manifest.plan.model_type, time);
         let mine = |pair: &&crate::mlflow::record::Pair| {
-            !matches!(pair.key.as_str(), SHA256 | PUSHED | "senti.run_id")
+            !matches!(pair.key.as_str(), "senti.run_id" | "senti.model")
         };
         let tags: Vec<_> = record.tags.iter().filter(mine).collect();
         let batches = (tags.chunks(BATCH.tags))

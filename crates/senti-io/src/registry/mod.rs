@@ -8,6 +8,7 @@
 mod cache;
 mod local;
 mod mlflow;
+mod package;
 mod reference;
 mod standing;
 
@@ -20,7 +21,7 @@ use serde::Serialize;
 
 pub use cache::Cache;
 pub use local::{BASE, Registry, is_model, load_folder};
-pub use mlflow::MlflowRegistry;
+pub use mlflow::{Experiment, MlflowRegistry, SHA256, cache_folder};
 pub use reference::{Reference, SCHEME, Stage, Which, check_alias};
 
 use crate::weights;
