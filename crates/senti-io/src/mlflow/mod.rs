@@ -8,5 +8,7 @@
 //!
 //! Nothing here prints, and nothing looks at the clock: times come in.
 
+pub mod batch;
 pub mod describe;
+pub mod journal;
 pub mod record;
