@@ -151,7 +151,7 @@ impl Registry {
 
         let folder = self.root.join(&name);
         let _lock = self.lock()?;
-        let result = (|| {
+        let result: Result<u32> = (|| {
             let stage = Stage::create(&folder)?;
             // Errors name the version's place, not the hidden one.
             let mut version = self.next_version(&folder)?;
