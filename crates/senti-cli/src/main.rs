@@ -7,6 +7,7 @@ mod arguments;
 mod audit;
 mod backtest;
 mod card;
+mod connect;
 mod env_file;
 mod every;
 mod failure;

@@ -116,6 +116,7 @@ const TRAINING: &str = "Training";
 const IMPORTANCE: &str = "Importance";
 const MACHINE: &str = "Machine";
 const OUTPUT: &str = "Output";
+const MLFLOW: &str = "MLflow";
 const SETTINGS: &str = "Settings";
 
 const READERS: &[Verb] = &[Train, Predict, Backtest, Inspect, Verify, Audit, Importance];
@@ -133,6 +134,8 @@ const SHAPED: &[Verb] = &[Train, Predict, Backtest, Audit];
 const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance];
 const DRAWS: &[Verb] = &[Train, Predict, Backtest, Importance];
 const SEEDED: &[Verb] = &[Train, Backtest, Audit, Importance];
+/// What can be told to a tracking server while it happens.
+const TRACKED: &[Verb] = &[Train, Backtest];
 
 const ROW: Opt = Opt {
     name: "",
@@ -235,10 +238,18 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
     Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: RUNS },
-    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models, Verify, Importance], ..ROW },
+    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Backtest, Models, Verify, Importance], ..ROW },
     Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", verbs: DRAWS, ..ROW },
     Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
     Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: ALL, ..ROW },
+
+    Opt { name: "tracking_uri", group: MLFLOW, env: &["MLFLOW_TRACKING_URI"], unset: "none: nothing is logged", kind: Text("URI"), purpose: "Address of an MLflow server to log runs to while they happen; user, password and token come from MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN or ~/.mlflow/credentials", verbs: &[Train, Backtest, Models], ..ROW },
+    Opt { name: "experiment_name", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_NAME"], unset: "Default", kind: Fitting("NAME", |text| (1..=500).contains(&text.chars().count()), "a text of 1 to 500 characters"), purpose: "Experiment that runs belong to; made where it is missing", verbs: TRACKED, ..ROW },
+    Opt { name: "experiment_id", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_ID"], unset: "that of the name", kind: Text("ID"), purpose: "Number of the experiment; wins over its name", verbs: TRACKED, ..ROW },
+    Opt { name: "run_id", group: MLFLOW, env: &["MLFLOW_RUN_ID"], unset: "a new run", kind: Text("ID"), purpose: "Run of MLflow to log into, instead of making one", verbs: TRACKED, ..ROW },
+    Opt { name: "run_name", group: MLFLOW, env: &["MLFLOW_RUN_NAME"], unset: "model, horizon and a number", kind: Fitting("NAME", |text| (1..=250).contains(&text.chars().count()), "a text of 1 to 250 characters"), purpose: "Name of the run", verbs: TRACKED, ..ROW },
+    Opt { name: "log_system_metrics", group: MLFLOW, env: &["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"], kind: Switch, purpose: "Also log processor, memory, disk and network every 10 seconds (Linux)", verbs: TRACKED, ..ROW },
+    Opt { name: "tracking_wait", group: MLFLOW, env: &["SENTI_TRACKING_WAIT"], default: Some("10"), kind: Number(|x| (0.0..=86_400.0).contains(&x), "from 0 to 86400"), purpose: "Seconds to wait at the end for what the server does not have yet; the rest is kept for `senti-ai models push`", verbs: TRACKED, ..ROW },
 
     Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: ALL, ..ROW },
     Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", verbs: SHAPED, ..ROW },
@@ -345,6 +356,16 @@ impl Value {
             Value::Number(value) => json!(value),
             Value::Wholes(values) => json!(values),
             Value::Text(text) => json!(text),
+        }
+    }
+
+    /// The same without user and password, where it is an address.
+    pub fn shown(&self) -> Self {
+        match self {
+            Value::Text(text) if text.contains("://") => {
+                Value::Text(senti_io::http::address::without_secrets(text))
+            }
+            other => other.clone(),
         }
     }
 }

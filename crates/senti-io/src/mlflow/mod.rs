@@ -3,16 +3,22 @@
 //! | file | what it owns |
 //! | --- | --- |
 //! | `connection.rs` | where the server is and who asks |
-//! | `api.rs` | the calls, and what their answers mean |
+//! | `api.rs` | the calls and what their answers mean |
 //! | `record.rs` | a run as plain data, and the limits of a server |
 //! | `describe.rs` | what is said of a training, a backtest, a fold |
+//! | `git.rs`, `system.rs` | what the folder and the machine say beside it |
 //! | `journal.rs` | a run on disk, line by line, until a server has it |
+//! | `batch.rs` | lines as requests, as few as a server allows |
+//! | `sender.rs` | sends a journal, from where it was left |
+//! | `courier.rs` | the thread that does so while a command works |
 //!
-//! Nothing here prints, and nothing but waiting looks at the clock: times come in.
+//! Nothing here prints. The clock is looked at for timeouts, not for what is said: times of runs and metrics come in.
 
 pub mod api;
+pub mod batch;
 pub mod connection;
 pub mod describe;
+pub mod journal;
 pub mod record;
 
 pub use api::{Api, Refusal};
