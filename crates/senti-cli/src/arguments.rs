@@ -19,10 +19,16 @@ use crate::suggestion;
 pub enum Shelf {
     /// Every version.
     List,
-    /// One of them, as `lstm` (the newest) or `lstm/3`.
+    /// One of them, as `lstm` (the newest), `lstm/3` or `lstm@champion`.
     Show(String),
+    /// Give one an alias or a stage.
+    Promote(String),
     /// Remove one, as `lstm/3`.
     Delete(String),
+    /// Register one, or everything that waits for it, on a server.
+    Push(Option<String>),
+    /// Bring one from a server.
+    Pull(String),
 }
 
 /// A command with its words.
@@ -54,7 +60,11 @@ impl Task {
             Task::Predict => Verb::Predict,
             Task::Backtest => Verb::Backtest,
             Task::Inspect(_) => Verb::Inspect,
-            Task::Models(_) => Verb::Models,
+            Task::Models(Shelf::List | Shelf::Show(_)) => Verb::Models,
+            Task::Models(Shelf::Promote(_)) => Verb::Promote,
+            Task::Models(Shelf::Delete(_)) => Verb::Delete,
+            Task::Models(Shelf::Push(_)) => Verb::Push,
+            Task::Models(Shelf::Pull(_)) => Verb::Pull,
             Task::Verify(_) => Verb::Verify,
             Task::Audit => Verb::Audit,
             Task::Importance(_) => Verb::Importance,
@@ -96,6 +106,9 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
             let shelf = match name {
                 "list" => Shelf::List,
                 "show" => Shelf::Show(word(inner, "model")),
+                "promote" => Shelf::Promote(word(inner, "model")),
+                "push" => Shelf::Push(inner.get_one::<String>("model").cloned()),
+                "pull" => Shelf::Pull(word(inner, "model")),
                 _ => Shelf::Delete(word(inner, "model")),
             };
             (Task::Models(shelf), inner)
@@ -154,7 +167,8 @@ fn command() -> Command {
         .value_name("FILE")
         .required(true)
         .help("File to look at: CSV in any dialect, gzip, zstd or Parquet");
-    let shelf = |name: &'static str, about: &'static str| options(bare(name, about), Verb::Models);
+    let shelf =
+        |name: &'static str, about: &'static str, verb: Verb| options(bare(name, about), verb);
     bare(
         "senti-ai",
         "Forecasts the Bitcoin price with a bidirectional LSTM and says honestly how good the forecast is.",
@@ -206,16 +220,31 @@ fn command() -> Command {
         Verb::Importance,
     ))
     .subcommand(
-        bare("models", "List, show or delete saved models")
+        bare("models", "List, show, promote, delete, push or pull saved models")
             .subcommand_required(true)
             .arg_required_else_help(true)
-            .subcommand(shelf("list", "List the saved models"))
+            .subcommand(shelf("list", "List the saved models", Verb::Models))
             .subcommand(
-                shelf("show", "Show one model: data, plan, scores")
-                    .arg(model("`lstm` (the newest) or `lstm/3`")),
+                shelf("show", "Show one model: data, plan, scores", Verb::Models)
+                    .arg(model("`lstm` (the newest), `lstm/3`, `lstm@champion`, `lstm/Production` or `models:/NAME…`")),
             )
             .subcommand(
-                shelf("delete", "Delete one version of a model").arg(model("Which: `lstm/3`")),
+                shelf("promote", "Give a model an alias, `champion` unless another is named, or a stage", Verb::Promote)
+                    .arg(model("Which: `lstm/3`, `lstm` (the newest), `lstm@challenger`, `models:/NAME/3`")),
+            )
+            .subcommand(
+                shelf("delete", "Delete one version of a model", Verb::Delete)
+                    .arg(model("Which: `lstm/3`, `models:/NAME/3`")),
+            )
+            .subcommand(
+                shelf("push", "Register a saved model in the MLflow registry, or everything that waits for it", Verb::Push).arg(
+                    model("Which: `lstm/3`, `lstm` (the newest), `lstm@champion`; when left out, everything that could not be sent before")
+                        .required(false),
+                ),
+            )
+            .subcommand(
+                shelf("pull", "Bring a model of the MLflow registry into the folder of saved models", Verb::Pull)
+                    .arg(model("Which: `lstm@champion`, `lstm/3`, `models:/NAME@champion`")),
             ),
     )
 }
@@ -273,7 +302,7 @@ fn refuse(command: &Command, error: &clap::Error) -> Outcome<Option<Typed>> {
     };
     let near_command = |error: Error, typed: &str| {
         let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
-        let shelves = ["list", "show", "delete"];
+        let shelves = ["list", "show", "promote", "delete", "push", "pull"];
         let names = names.into_iter().filter(|name| *name != "help");
         suggestion::hint(error, typed, names.chain(shelves))
     };
@@ -286,7 +315,9 @@ fn refuse(command: &Command, error: &clap::Error) -> Outcome<Option<Typed>> {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Error::input("a command is missing").hint(
                 match error.to_string().contains("senti-ai models") {
-                    true => "`models list`, `models show MODEL` or `models delete MODEL`",
+                    true => {
+                        "`models list`, `models show MODEL`; `senti-ai models --help` lists all"
+                    }
                     false => {
                         "`senti-ai train` trains on the embedded sample; `senti-ai help` lists all"
                     }
@@ -368,6 +399,10 @@ mod tests {
             (&["backtest"], Verb::Backtest),
             (&["inspect", "a.csv"], Verb::Inspect),
             (&["models", "list"], Verb::Models),
+            (&["models", "promote", "lstm"], Verb::Promote),
+            (&["models", "delete", "lstm/1"], Verb::Delete),
+            (&["models", "push"], Verb::Push),
+            (&["models", "pull", "lstm"], Verb::Pull),
             (&["verify", "lstm"], Verb::Verify),
             (&["audit"], Verb::Audit),
             (&["importance", "lstm"], Verb::Importance),

@@ -27,6 +27,8 @@ pub enum Stage {
     Writing,
     /// A forecast is made, its files are being written.
     Telling,
+    /// The model is saved and being registered on a server.
+    Registering,
 }
 
 /// Tells what is going on from now on.
@@ -54,6 +56,9 @@ pub fn listen() -> Result<()> {
                 "stopped: the model is saved, its files may be missing\nhint: `senti-ai models list` shows it"
             }
             false if is(Stage::Telling) => "stopped: files of the forecast may be missing",
+            false if is(Stage::Registering) => {
+                "stopped: the model is saved, but perhaps not registered\nhint: `senti-ai models push` registers it"
+            }
             false => "stopped: nothing was written",
         };
         say::error(told);

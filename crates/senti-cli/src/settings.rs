@@ -180,6 +180,11 @@ impl Settings {
         self.verb
     }
 
+    /// Does the command have this option?
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// The setting of this option; only names of the table, only those of the command.
     pub fn get(&self, name: &str) -> &Setting {
         (self.values.get(name))

@@ -20,6 +20,7 @@ use senti_io::sources::Reading;
 use serde_json::json;
 
 use crate::every::Every;
+use crate::exchange::Registered;
 use crate::failure::{Outcome, hinted, usage};
 use crate::interrupt::Stage;
 use crate::memory::Budget;
@@ -27,7 +28,7 @@ use crate::options::{Verb, find};
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::unfinished::Unfinished;
-use crate::{interrupt, machine, places, say, scores, source};
+use crate::{exchange, interrupt, machine, places, remote, say, scores, source};
 
 /// Weights from which on a person should know that the network is large.
 const LARGE: usize = 50_000_000;
@@ -46,6 +47,8 @@ pub fn run(settings: &Settings) -> Outcome {
     places::spare_input(&request, &output, Verb::Train, no_plot)?;
     let registry = Registry::open(settings.path("registry").unwrap_or_default());
     places::writable(&registry, &plan.model_type)?;
+    let server = settings.switch("register");
+    let server = server.then(|| remote::registry(settings)).transpose()?;
     let mut unfinished = Unfinished::new(&output, Every::of(settings));
     let resumes = settings.switch("resume");
     unfinished.announce(resumes)?;
@@ -93,16 +96,25 @@ pub fn run(settings: &Settings) -> Outcome {
     );
     let files = files.map_err(|error| not_written(error, &entry, &unfinished))?;
     unfinished.done()?;
-    let (json, text) = (
-        || document(&learned, &entry, &files),
-        || text(&learned, &entry, &files),
-    );
+    let registered = server.map(|server| exchange::register(&entry, &server, settings));
+    let registered = registered.transpose()?;
+    let json = || {
+        let mut document = document(&learned, &entry, &files);
+        if let Some(registered) = &registered {
+            document["registered"] = registered.json();
+        }
+        document
+    };
+    let text = || {
+        let told = registered.as_ref().map(Registered::text);
+        text(&learned, &entry, &files) + &told.unwrap_or_default()
+    };
     say::result(settings.json(), json, text)
 }
 
 /// As it is called on the command line: `lstm/3`.
 pub fn name(entry: &Entry) -> String {
-    format!("{}/{}", entry.model_type, entry.version)
+    entry.called()
 }
 
 /// The very same model in the registry: of these data, weight for weight.

@@ -186,7 +186,9 @@ impl Cache {
 
     fn words(&self, server: &str, name: &str) -> BTreeMap<String, u32> {
         let text = fs::read(self.name(server, name).join(LAST_KNOWN));
-        let words = text.ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let words = text
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok());
         words.unwrap_or_default()
     }
 }
@@ -238,21 +240,39 @@ mod tests {
         assert!(matches!(cache.get(&origin()), Kept::Whole(kept) if kept == files("a")));
         // another server, another name, a server set up anew
         for other in [
-            Origin { server: "http://127.0.0.1:5001".into(), ..origin() },
-            Origin { name: "sentiai_model".into(), ..origin() },
-            Origin { created: Some(6), ..origin() },
-            Origin { source: "models:/m-2".into(), ..origin() },
+            Origin {
+                server: "http://127.0.0.1:5001".into(),
+                ..origin()
+            },
+            Origin {
+                name: "sentiai_model".into(),
+                ..origin()
+            },
+            Origin {
+                created: Some(6),
+                ..origin()
+            },
+            Origin {
+                source: "models:/m-2".into(),
+                ..origin()
+            },
         ] {
             assert!(matches!(cache.get(&other), Kept::No), "{other:?}");
         }
-        let anew = Origin { created: Some(6), ..origin() };
+        let anew = Origin {
+            created: Some(6),
+            ..origin()
+        };
         cache.put(&anew, &files("b")).unwrap();
         assert!(matches!(cache.get(&anew), Kept::Whole(kept) if kept == files("b")));
         assert!(matches!(cache.get(&origin()), Kept::No));
         cache.forget(&anew.server, &anew.name, 3).unwrap();
         assert!(matches!(cache.get(&anew), Kept::No));
         // nothing half made is left
-        let left: Vec<_> = fs::read_dir(cache.name(&anew.server, &anew.name)).unwrap().flatten().collect();
+        let left: Vec<_> = fs::read_dir(cache.name(&anew.server, &anew.name))
+            .unwrap()
+            .flatten()
+            .collect();
         assert!(left.is_empty(), "{left:?}");
     }
 
@@ -282,7 +302,10 @@ mod tests {
             }
         }
         // Altered together with its checksums: the digest that the server told says so.
-        let told = Origin { sha256: Some(files("a").digest()), ..origin() };
+        let told = Origin {
+            sha256: Some(files("a").digest()),
+            ..origin()
+        };
         cache.put(&told, &files("b")).unwrap();
         assert!(matches!(cache.get(&told), Kept::Damaged(_)));
         cache.put(&told, &files("a")).unwrap();

@@ -10,6 +10,7 @@
 //!                             SHA256SUMS            of the two files above, for `sha256sum -c`
 //!                             created               when it was saved
 //!                           aliases.json            aliases and stages, see `standing.rs`
+//!                           register_3.json         version 3 waits to be registered on a server, see `pending.rs`
 //! ```
 
 use std::fs::{self, File};
@@ -214,6 +215,7 @@ impl Registry {
         let stage = Stage::create(&folder)?;
         fs::rename(&entry.path, stage.path().join("deleted"))
             .map_err(|cause| failed("delete", &entry.path, cause))?;
+        self.no_longer_waits(&entry);
         Ok(entry)
     }
 
@@ -364,7 +366,7 @@ impl Registry {
     }
 
     /// The model type that a reference names, by itself or as a part of a registered name.
-    fn type_of<'a>(&self, which: &'a Reference) -> &'a str {
+    pub fn type_of<'a>(&self, which: &'a Reference) -> &'a str {
         match which.name.strip_prefix(&self.base) {
             Some("") => "basic",
             Some(rest) if rest.len() > 1 && rest.starts_with('_') => &rest[1..],

@@ -20,9 +20,7 @@ use serde_json::{Value, json};
 use super::cache::{Cache, Kept, Origin};
 use super::local::{self, ARTIFACT, SUMS, WEIGHTS};
 use super::reference::{Reference, SCHEME, Stage, Which};
-use super::{
-    Backend, Entry, Facts, Files, Promotion, Row, check_promotion, package, refuse_named,
-};
+use super::{Backend, Entry, Facts, Files, Promotion, Row, check_promotion, package, refuse_named};
 use crate::http::Content;
 use crate::mlflow::api::{Answered, Api, BATCH, Refusal, Root, number_of, odd, text_of};
 use crate::mlflow::describe;
@@ -205,7 +203,10 @@ impl MlflowRegistry {
             server: self.server().into(),
             name: name.clone(),
             version: number,
-            created: version.get("creation_timestamp").and_then(number_of).and_then(|n| n.try_into().ok()),
+            created: version
+                .get("creation_timestamp")
+                .and_then(number_of)
+                .and_then(|n| n.try_into().ok()),
             source: text_of(version, "/source").unwrap_or_default(),
             model_type: tag("senti.model_type").unwrap_or_else(|| self.type_of(&name)),
             sha256: tag(SHA256),
@@ -226,7 +227,9 @@ impl MlflowRegistry {
             name: origin.name.clone(),
             model_type: origin.model_type.clone(),
             version: origin.version,
-            path: self.cache.folder(&origin.server, &origin.name, origin.version),
+            path: self
+                .cache
+                .folder(&origin.server, &origin.name, origin.version),
             created: origin.created,
             aliases,
             stage,
@@ -281,9 +284,7 @@ impl MlflowRegistry {
                     .hint(hint)
                     .because(cause))
             }
-            (Some(cause), None, _) => {
-                Err(cause.within(format!("`{called}` cannot be looked up")))
-            }
+            (Some(cause), None, _) => Err(cause.within(format!("`{called}` cannot be looked up"))),
         }
     }
 
@@ -409,7 +410,9 @@ impl MlflowRegistry {
                     "experiment_id": experiment, "start_time": now, "run_name": title, "tags": own,
                 });
                 let mut made = self.api.post_once("runs/create", &body)?;
-                made.get_mut("run").map(Value::take).ok_or_else(|| odd("runs/create"))?
+                made.get_mut("run")
+                    .map(Value::take)
+                    .ok_or_else(|| odd("runs/create"))?
             }
         };
         self.tell(&run, model, now)?;
@@ -429,8 +432,14 @@ impl MlflowRegistry {
         let tags: Vec<_> = record.tags.iter().filter(mine).collect();
         let batches = (tags.chunks(BATCH.tags))
             .map(|tags| json!({ "run_id": id, "tags": tags }))
-            .chain((record.params.chunks(BATCH.params)).map(|params| json!({ "run_id": id, "params": params })))
-            .chain((record.metrics.chunks(BATCH.metrics)).map(|metrics| json!({ "run_id": id, "metrics": metrics })));
+            .chain(
+                (record.params.chunks(BATCH.params))
+                    .map(|params| json!({ "run_id": id, "params": params })),
+            )
+            .chain(
+                (record.metrics.chunks(BATCH.metrics))
+                    .map(|metrics| json!({ "run_id": id, "metrics": metrics })),
+            );
         for batch in batches {
             self.api.post("runs/log-batch", &batch)?;
         }
@@ -444,7 +453,10 @@ impl MlflowRegistry {
             })
         });
         let inputs: Vec<_> = inputs.collect();
-        self.api.post("runs/log-inputs", &json!({ "run_id": id, "datasets": inputs }))?;
+        self.api.post(
+            "runs/log-inputs",
+            &json!({ "run_id": id, "datasets": inputs }),
+        )?;
         let end = json!({ "run_id": id, "status": "FINISHED", "end_time": time });
         self.api.post("runs/update", &end)?;
         Ok(())
@@ -466,7 +478,11 @@ impl MlflowRegistry {
                     model_id: Some(&id),
                     created: now,
                 };
-                self.put(&Root::of(&uri), "", &package::files(model.files, model.artifact, &about)?)?;
+                self.put(
+                    &Root::of(&uri),
+                    "",
+                    &package::files(model.files, model.artifact, &about)?,
+                )?;
                 let ready = json!({ "model_id": id, "status": "LOGGED_MODEL_READY" });
                 if text_of(&logged, "/info/status").as_deref() != Some("LOGGED_MODEL_READY") {
                     self.api.patch(&format!("logged-models/{id}"), &ready)?;
@@ -487,7 +503,11 @@ impl MlflowRegistry {
                     model_id: None,
                     created: now,
                 };
-                self.put(&Root::of(&uri), MODEL, &package::files(model.files, model.artifact, &about)?)?;
+                self.put(
+                    &Root::of(&uri),
+                    MODEL,
+                    &package::files(model.files, model.artifact, &about)?,
+                )?;
                 let history = run_tag(run, "mlflow.log-model.history").unwrap_or_default();
                 if !history.contains("\"artifact_path\"") {
                     let created = package::python_time(now)?;
@@ -517,8 +537,10 @@ impl MlflowRegistry {
         let usable = |logged: &Value| {
             let status = text_of(logged, "/info/status").unwrap_or_default();
             let run = text_of(logged, "/info/source_run_id");
-            matches!(status.as_str(), "LOGGED_MODEL_PENDING" | "LOGGED_MODEL_READY")
-                && run.as_deref() == Some(run_id)
+            matches!(
+                status.as_str(),
+                "LOGGED_MODEL_PENDING" | "LOGGED_MODEL_READY"
+            ) && run.as_deref() == Some(run_id)
         };
         if let Some(logged) = found.into_iter().find(usable) {
             return Ok(logged);
@@ -539,7 +561,9 @@ impl MlflowRegistry {
     /// Makes a logged model an output of its run; a second time would be refused.
     fn link_output(&self, run_id: &str, model_id: &str) -> Result<()> {
         let run = self.api.get("runs/get", &[("run_id", run_id)])?;
-        let outputs = run.pointer("/run/outputs/model_outputs").and_then(Value::as_array);
+        let outputs = run
+            .pointer("/run/outputs/model_outputs")
+            .and_then(Value::as_array);
         let linked = |output: &Value| text_of(output, "/model_id").as_deref() == Some(model_id);
         if !outputs.is_some_and(|outputs| outputs.iter().any(linked)) {
             let body = json!({ "run_id": run_id, "models": [{ "model_id": model_id, "step": 0 }] });
@@ -605,7 +629,10 @@ impl MlflowRegistry {
     /// Tells a logged model which version it is, as Python's client does: that is what links the two.
     fn link_version(&self, version: &Value) -> Result<()> {
         let source = text_of(version, "/source").unwrap_or_default();
-        let Some(id) = source.strip_prefix(SCHEME).filter(|id| id.starts_with("m-")) else {
+        let Some(id) = source
+            .strip_prefix(SCHEME)
+            .filter(|id| id.starts_with("m-"))
+        else {
             return Ok(());
         };
         const LINKS: &str = "mlflow.modelVersions";
@@ -621,8 +648,10 @@ impl MlflowRegistry {
         if !links.contains(&link) {
             links.push(link);
             let tags = tags(&[(LINKS, Value::from(links).to_string())]);
-            self.api
-                .patch(&format!("logged-models/{id}/tags"), &json!({ "tags": tags }))?;
+            self.api.patch(
+                &format!("logged-models/{id}/tags"),
+                &json!({ "tags": tags }),
+            )?;
         }
         Ok(())
     }
@@ -666,7 +695,8 @@ impl Backend for MlflowRegistry {
                 let entry = self.entry(&version)?;
                 if !matches!(which.which, Which::Version(_)) {
                     let word = word_of(&which.which);
-                    self.cache.remember(self.server(), &name, &word, entry.version);
+                    self.cache
+                        .remember(self.server(), &name, &word, entry.version);
                 }
                 Ok(entry)
             }
@@ -792,7 +822,9 @@ impl Backend for MlflowRegistry {
                 rows.push(Row { entry, facts });
             }
         }
-        rows.sort_by(|a, b| (&a.entry.name, a.entry.version).cmp(&(&b.entry.name, b.entry.version)));
+        rows.sort_by(|a, b| {
+            (&a.entry.name, a.entry.version).cmp(&(&b.entry.name, b.entry.version))
+        });
         Ok(rows)
     }
 
@@ -831,7 +863,8 @@ impl Backend for MlflowRegistry {
             Err(refusal) if is_missing(&refusal) => {}
             answer => drop(answer?),
         }
-        self.cache.forget(self.server(), &entry.name, entry.version)?;
+        self.cache
+            .forget(self.server(), &entry.name, entry.version)?;
         Ok(entry)
     }
 
@@ -867,10 +900,14 @@ fn word_of(which: &Which) -> String {
 /// MLflow says that it is not there. A missing alias is 400 in 3.x and in 2.x.
 fn is_missing(refusal: &Refusal) -> bool {
     match refusal {
-        Refusal::Said { status: 404, code, .. } => !code.is_empty(),
-        Refusal::Said { status: 400, message, .. } => {
-            message.contains("alias") && message.contains("not found")
-        }
+        Refusal::Said {
+            status: 404, code, ..
+        } => !code.is_empty(),
+        Refusal::Said {
+            status: 400,
+            message,
+            ..
+        } => message.contains("alias") && message.contains("not found"),
         _ => false,
     }
 }
@@ -878,9 +915,11 @@ fn is_missing(refusal: &Refusal) -> bool {
 /// The server does not know the call at all; where something is missing, MLflow has a word for it.
 fn is_unknown(refusal: &Refusal) -> bool {
     match refusal {
-        Refusal::Said { status: 404 | 405, code, .. } => {
-            code.is_empty() || code == "ENDPOINT_NOT_FOUND"
-        }
+        Refusal::Said {
+            status: 404 | 405,
+            code,
+            ..
+        } => code.is_empty() || code == "ENDPOINT_NOT_FOUND",
         _ => false,
     }
 }
@@ -893,7 +932,9 @@ fn number(version: &Value) -> u32 {
 
 fn stage_of(version: &Value) -> Stage {
     let stage = text_of(version, "/current_stage");
-    stage.and_then(|stage| Stage::parse(&stage)).unwrap_or_default()
+    stage
+        .and_then(|stage| Stage::parse(&stage))
+        .unwrap_or_default()
 }
 
 /// Aliases of a registered model: name and version.
@@ -907,7 +948,9 @@ fn aliases_of(model: &Value) -> Vec<(String, u32)> {
 /// A tag of a version or of the facts of a logged model.
 fn tag_of(of: &Value, key: &str) -> Option<String> {
     let list = of.get("tags")?.as_array()?;
-    let tag = list.iter().find(|tag| text_of(tag, "/key").as_deref() == Some(key))?;
+    let tag = list
+        .iter()
+        .find(|tag| text_of(tag, "/key").as_deref() == Some(key))?;
     text_of(tag, "/value")
 }
 
@@ -941,8 +984,15 @@ fn version_tags(model: &Model<'_>) -> Value {
         ("senti.forecast_horizon", facts.ahead.to_string()),
         ("senti.target_column", model.manifest.target_column.clone()),
     ];
-    let scores = [("senti.mae", facts.mae), ("senti.naive_mae", facts.naive_mae)];
-    pairs.extend(scores.into_iter().filter_map(|(key, score)| Some((key, score?.to_string()))));
+    let scores = [
+        ("senti.mae", facts.mae),
+        ("senti.naive_mae", facts.naive_mae),
+    ];
+    pairs.extend(
+        scores
+            .into_iter()
+            .filter_map(|(key, score)| Some((key, score?.to_string()))),
+    );
     tags(&pairs)
 }
 
@@ -970,5 +1020,8 @@ fn facts_of(version: &Value) -> Option<Facts> {
 pub fn cache_folder(xdg: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
     // The specification of base directories says: a relative one is to be ignored.
     let root = xdg.filter(|folder| folder.is_absolute());
-    Some(root.or_else(|| Some(home?.join(".cache")))?.join("senti-ai"))
+    Some(
+        root.or_else(|| Some(home?.join(".cache")))?
+            .join("senti-ai"),
+    )
 }

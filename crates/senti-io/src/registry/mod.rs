@@ -9,6 +9,7 @@ mod cache;
 mod local;
 mod mlflow;
 mod package;
+mod pending;
 mod reference;
 mod standing;
 
@@ -22,6 +23,7 @@ use serde::Serialize;
 pub use cache::Cache;
 pub use local::{BASE, Registry, is_model, load_folder};
 pub use mlflow::{Experiment, MlflowRegistry, SHA256, cache_folder};
+pub use pending::Waiting;
 pub use reference::{Reference, SCHEME, Stage, Which, check_alias};
 
 use crate::weights;
@@ -115,8 +117,7 @@ pub struct Facts {
 impl Facts {
     /// Of a manifest.
     pub fn of(manifest: &Manifest) -> Self {
-        let mae =
-            |scores: &senti::metrics::Scores| scores.overall.get("mae").copied().flatten();
+        let mae = |scores: &senti::metrics::Scores| scores.overall.get("mae").copied().flatten();
         let data = &manifest.data;
         Self {
             past: manifest.plan.input_seq_length,
@@ -313,7 +314,12 @@ pub struct Brought {
 
 /// Brings a model from one registry into another, byte for byte: `push` to a server, `pull` from one. The very same model is not
 /// registered twice.
-pub fn bring(from: &dyn Backend, which: &Reference, to: &dyn Backend, now: Time) -> Result<Brought> {
+pub fn bring(
+    from: &dyn Backend,
+    which: &Reference,
+    to: &dyn Backend,
+    now: Time,
+) -> Result<Brought> {
     let entry = from.find(which)?;
     let files = from.files(&entry)?;
     let (there, was_there) = to.add(&files, now)?;

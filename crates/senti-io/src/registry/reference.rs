@@ -252,7 +252,12 @@ mod tests {
             alias("champion"),
             true,
         );
-        check("models:/sentiai_model_lstm/3", name, Which::Version(3), true);
+        check(
+            "models:/sentiai_model_lstm/3",
+            name,
+            Which::Version(3),
+            true,
+        );
         check(
             "models:/sentiai_model_lstm/staging",
             name,
@@ -265,7 +270,12 @@ mod tests {
             Which::Newest,
             true,
         );
-        check("models:/my model é/1", "my model é", Which::Version(1), true);
+        check(
+            "models:/my model é/1",
+            "my model é",
+            Which::Version(1),
+            true,
+        );
     }
 
     #[test]
@@ -300,7 +310,10 @@ mod tests {
             ("models:/", "`models:/` names no model type"),
             ("models:/a", "`models:/a` names no version, wanted one like"),
             ("models:a/1", "`models:a/1` names no model"),
-            ("models://host/a/1", "`models://host/a/1` names no model type"),
+            (
+                "models://host/a/1",
+                "`models://host/a/1` names no model type",
+            ),
             ("../etc/1", "`../etc/1` names no model: `..` is no name"),
             ("lstm@", "`lstm@` names no model"),
             ("lstm@latest", "`lstm@latest` names no model"),

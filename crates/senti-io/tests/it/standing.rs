@@ -36,7 +36,10 @@ fn stage(stage: Stage, archive: bool) -> Promotion {
 #[track_caller]
 fn check(registry: &Registry, word: &str, version: u32) {
     assert_eq!(registry.find(&at(word)).unwrap().version, version, "{word}");
-    assert_eq!(Backend::load(registry, &at(word)).unwrap().0.version, version);
+    assert_eq!(
+        Backend::load(registry, &at(word)).unwrap().0.version,
+        version
+    );
 }
 
 #[track_caller]
@@ -58,13 +61,22 @@ fn an_alias_points_at_one_version_and_moves() {
         "`sentiai_model` has no alias `champion`",
         "give it to a version: `senti-ai models promote basic/3 --alias champion`",
     );
-    let promoted = registry.promote(&at("basic/1"), &alias("champion")).unwrap();
-    assert_eq!((promoted.version, promoted.aliases), (1, vec!["champion".to_owned()]));
+    let promoted = registry
+        .promote(&at("basic/1"), &alias("champion"))
+        .unwrap();
+    assert_eq!(
+        (promoted.version, promoted.aliases),
+        (1, vec!["champion".to_owned()])
+    );
     check(&registry, "basic@champion", 1);
     // By its registered name, too, and through another alias.
     check(&registry, "sentiai_model@champion", 1);
-    registry.promote(&at("basic/2"), &alias("challenger")).unwrap();
-    let both = registry.promote(&at("basic@challenger"), &alias("champion")).unwrap();
+    registry
+        .promote(&at("basic/2"), &alias("challenger"))
+        .unwrap();
+    let both = registry
+        .promote(&at("basic@challenger"), &alias("champion"))
+        .unwrap();
     assert_eq!(both.aliases, ["challenger", "champion"]);
     check(&registry, "basic@champion", 2);
     refused(
@@ -84,16 +96,27 @@ fn an_alias_points_at_one_version_and_moves() {
 fn stages_are_those_of_mlflow() {
     let (_dir, registry) = registry();
     check(&registry, "basic/none", 3);
-    registry.promote(&at("basic/1"), &stage(Stage::Production, false)).unwrap();
-    registry.promote(&at("basic/2"), &stage(Stage::Production, false)).unwrap();
+    registry
+        .promote(&at("basic/1"), &stage(Stage::Production, false))
+        .unwrap();
+    registry
+        .promote(&at("basic/2"), &stage(Stage::Production, false))
+        .unwrap();
     // The newest of them, and the other is still there.
     check(&registry, "basic/Production", 2);
-    assert_eq!(registry.find(&at("basic/1")).unwrap().stage, Stage::Production);
-    let third = registry.promote(&at("basic/3"), &stage(Stage::Production, true)).unwrap();
+    assert_eq!(
+        registry.find(&at("basic/1")).unwrap().stage,
+        Stage::Production
+    );
+    let third = registry
+        .promote(&at("basic/3"), &stage(Stage::Production, true))
+        .unwrap();
     assert_eq!(third.stage, Stage::Production);
     check(&registry, "basic/production", 3);
     check(&registry, "basic/Archived", 2);
-    registry.promote(&at("basic/3"), &stage(Stage::None, false)).unwrap();
+    registry
+        .promote(&at("basic/3"), &stage(Stage::None, false))
+        .unwrap();
     refused(
         &registry,
         "basic/Staging",
@@ -104,15 +127,24 @@ fn stages_are_those_of_mlflow() {
     let error = registry
         .promote(&at("basic/1"), &stage(Stage::Archived, true))
         .unwrap_err();
-    assert!(error.to_string().contains("stage Archived cannot be archived"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("stage Archived cannot be archived"),
+        "{error}"
+    );
 }
 
 #[test]
 fn what_an_alias_points_at_is_deleted_only_by_force_and_takes_it_along() {
     let (_dir, registry) = registry();
-    registry.promote(&at("basic/2"), &alias("champion")).unwrap();
+    registry
+        .promote(&at("basic/2"), &alias("champion"))
+        .unwrap();
     registry.promote(&at("basic/2"), &alias("b")).unwrap();
-    registry.promote(&at("basic/2"), &stage(Stage::Staging, false)).unwrap();
+    registry
+        .promote(&at("basic/2"), &stage(Stage::Staging, false))
+        .unwrap();
     let error = Backend::delete(&registry, &at("basic/2"), false).unwrap_err();
     assert_eq!(error.to_string(), "`b`, `champion` point at basic/2");
     assert!(error.hint_text().unwrap().contains("--force"));
@@ -127,7 +159,9 @@ fn what_an_alias_points_at_is_deleted_only_by_force_and_takes_it_along() {
     assert_eq!(registry.save(&artifact(), "basic", NOW).unwrap().version, 4);
     assert!(registry.find(&at("basic/4")).unwrap().aliases.is_empty());
     // The older way to delete takes aliases along, too.
-    registry.promote(&at("basic/4"), &alias("champion")).unwrap();
+    registry
+        .promote(&at("basic/4"), &alias("champion"))
+        .unwrap();
     registry.delete("basic", 4).unwrap();
     assert!(registry.find(&at("basic@champion")).is_err());
 }
@@ -156,13 +190,19 @@ fn a_registry_without_the_file_is_as_good_as_ever() {
 #[test]
 fn an_alias_of_a_version_that_is_gone_is_none() {
     let (_dir, registry) = registry();
-    registry.promote(&at("basic/3"), &alias("champion")).unwrap();
-    registry.promote(&at("basic/3"), &stage(Stage::Production, false)).unwrap();
+    registry
+        .promote(&at("basic/3"), &alias("champion"))
+        .unwrap();
+    registry
+        .promote(&at("basic/3"), &stage(Stage::Production, false))
+        .unwrap();
     fs::remove_dir_all(registry.root().join("sentiai_model/3")).unwrap();
     assert!(registry.find(&at("basic@champion")).is_err());
     assert!(registry.find(&at("basic/Production")).is_err());
     check(&registry, "basic", 2);
-    registry.promote(&at("basic/1"), &alias("champion")).unwrap();
+    registry
+        .promote(&at("basic/1"), &alias("champion"))
+        .unwrap();
     check(&registry, "basic@champion", 1);
 }
 
@@ -178,11 +218,17 @@ fn a_damaged_file_is_told_and_left_as_it_is() {
     for error in [
         registry.find(&at("basic@champion")).unwrap_err(),
         registry.find(&at("basic/Staging")).unwrap_err(),
-        registry.promote(&at("basic/1"), &alias("champion")).unwrap_err(),
+        registry
+            .promote(&at("basic/1"), &alias("champion"))
+            .unwrap_err(),
         Backend::delete(&registry, &at("basic/1"), true).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Data);
-        assert!(error.to_string().ends_with("aliases.json` does not say aliases and stages"));
+        assert!(
+            error
+                .to_string()
+                .ends_with("aliases.json` does not say aliases and stages")
+        );
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), "{\"aliases\": {\"champ");
     check(&registry, "basic/1", 1);
@@ -192,11 +238,15 @@ fn a_damaged_file_is_told_and_left_as_it_is() {
 #[test]
 fn a_torn_write_leaves_the_old_names() {
     let (_dir, registry) = registry();
-    registry.promote(&at("basic/1"), &alias("champion")).unwrap();
+    registry
+        .promote(&at("basic/1"), &alias("champion"))
+        .unwrap();
     let torn = registry.root().join("sentiai_model/.senti-99999999-0.tmp");
     fs::write(&torn, "{\"aliases\": {\"cha").unwrap();
     check(&registry, "basic@champion", 1);
-    registry.promote(&at("basic/2"), &alias("champion")).unwrap();
+    registry
+        .promote(&at("basic/2"), &alias("champion"))
+        .unwrap();
     check(&registry, "basic@champion", 2);
     registry.save(&artifact(), "basic", NOW).unwrap();
     assert!(!torn.exists());
@@ -212,7 +262,9 @@ fn many_processes_promote_at_once() {
         for turn in 0..8 {
             let version = 1 + turn % 3;
             let which = at(&format!("basic/{version}"));
-            registry.promote(&which, &alias(&format!("p{mark}-{turn}"))).unwrap();
+            registry
+                .promote(&which, &alias(&format!("p{mark}-{turn}")))
+                .unwrap();
             registry.promote(&which, &alias("champion")).unwrap();
         }
         return;
@@ -272,7 +324,10 @@ fn a_model_is_brought_byte_for_byte_and_once() {
     assert_eq!(again.to.version, 1);
     assert_eq!(again.to.created, Some(NOW + 1));
     // Another model is another version; the three of `registry()` are the very same.
-    assert_eq!(bring(&from, &at("basic/1"), &to, NOW).unwrap().to.version, 2);
+    assert_eq!(
+        bring(&from, &at("basic/1"), &to, NOW).unwrap().to.version,
+        2
+    );
     assert!(bring(&from, &at("basic/2"), &to, NOW).unwrap().was_there);
     // A damaged copy is not the same: the model is brought anew beside it.
     let path = to.root().join("sentiai_model/2/weights.safetensors");
@@ -280,7 +335,10 @@ fn a_model_is_brought_byte_for_byte_and_once() {
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     fs::write(&path, bytes).unwrap();
-    assert_eq!(bring(&from, &at("basic/1"), &to, NOW).unwrap().to.version, 3);
+    assert_eq!(
+        bring(&from, &at("basic/1"), &to, NOW).unwrap().to.version,
+        3
+    );
     // And nothing damaged is brought.
     let error = bring(&to, &at("basic/2"), &from, NOW).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Data);
@@ -290,12 +348,22 @@ fn a_model_is_brought_byte_for_byte_and_once() {
 #[test]
 fn a_list_and_a_closer_look_say_the_names() {
     let (_dir, registry) = registry();
-    registry.promote(&at("basic/2"), &alias("champion")).unwrap();
-    registry.promote(&at("basic/2"), &stage(Stage::Staging, false)).unwrap();
+    registry
+        .promote(&at("basic/2"), &alias("champion"))
+        .unwrap();
+    registry
+        .promote(&at("basic/2"), &stage(Stage::Staging, false))
+        .unwrap();
     let rows = Backend::list(&registry).unwrap();
     let named: Vec<_> = rows
         .iter()
-        .map(|row| (row.entry.version, row.entry.aliases.join(","), row.entry.stage))
+        .map(|row| {
+            (
+                row.entry.version,
+                row.entry.aliases.join(","),
+                row.entry.stage,
+            )
+        })
         .collect();
     assert_eq!(
         named,
