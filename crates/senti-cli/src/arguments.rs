@@ -23,6 +23,8 @@ pub enum Shelf {
     Show(String),
     /// Remove one, as `lstm/3`.
     Delete(String),
+    /// Send what an MLflow server could not be told: everything, or the run whose number begins so.
+    Push(Option<String>),
 }
 
 /// A command with its words.
@@ -96,6 +98,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
             let shelf = match name {
                 "list" => Shelf::List,
                 "show" => Shelf::Show(word(inner, "model")),
+                "push" => Shelf::Push(inner.get_one::<String>("run").cloned()),
                 _ => Shelf::Delete(word(inner, "model")),
             };
             (Task::Models(shelf), inner)
@@ -206,7 +209,7 @@ fn command() -> Command {
         Verb::Importance,
     ))
     .subcommand(
-        bare("models", "List, show or delete saved models")
+        bare("models", "List, show or delete saved models; send what MLflow lacks")
             .subcommand_required(true)
             .arg_required_else_help(true)
             .subcommand(shelf("list", "List the saved models"))
@@ -216,6 +219,12 @@ fn command() -> Command {
             )
             .subcommand(
                 shelf("delete", "Delete one version of a model").arg(model("Which: `lstm/3`")),
+            )
+            .subcommand(
+                shelf("push", "Send runs that an MLflow server could not be told while they happened")
+                    .arg(Arg::new("run").value_name("RUN").help(
+                        "Only the run whose number (folder in DIR/.mlflow) begins so; when left out: all",
+                    )),
             ),
     )
 }
@@ -273,7 +282,7 @@ fn refuse(command: &Command, error: &clap::Error) -> Outcome<Option<Typed>> {
     };
     let near_command = |error: Error, typed: &str| {
         let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
-        let shelves = ["list", "show", "delete"];
+        let shelves = ["list", "show", "delete", "push"];
         let names = names.into_iter().filter(|name| *name != "help");
         suggestion::hint(error, typed, names.chain(shelves))
     };
@@ -286,7 +295,9 @@ fn refuse(command: &Command, error: &clap::Error) -> Outcome<Option<Typed>> {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Error::input("a command is missing").hint(
                 match error.to_string().contains("senti-ai models") {
-                    true => "`models list`, `models show MODEL` or `models delete MODEL`",
+                    true => {
+                        "`models list`, `models show MODEL`, `models delete MODEL` or `models push`"
+                    }
                     false => {
                         "`senti-ai train` trains on the embedded sample; `senti-ai help` lists all"
                     }

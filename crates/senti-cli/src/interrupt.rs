@@ -27,6 +27,8 @@ pub enum Stage {
     Writing,
     /// A forecast is made, its files are being written.
     Telling,
+    /// Everything is done; a server is being told of it.
+    Sending,
 }
 
 /// Tells what is going on from now on.
@@ -46,6 +48,9 @@ pub fn listen() -> Result<()> {
             }
             false if is(Stage::Working) => {
                 return say::note("stopping; press Ctrl-C again to stop at once");
+            }
+            false if is(Stage::Sending) => {
+                return say::note("not waiting for MLflow any longer");
             }
             false if is(Stage::Saving) => {
                 "stopped: while the model was being saved\nhint: `senti-ai models list` shows whether it was"

@@ -1,6 +1,6 @@
-//! `senti-ai models`: list, show and delete what the registry holds.
+//! `senti-ai models`: list, show and delete what the registry holds, and send what MLflow lacks (`push.rs`).
 //!
-//! In come settings and a word; out go tables or JSON. Only `delete` changes anything.
+//! In come settings and a word; out go tables or JSON. Only `delete` and `push` change anything.
 
 use senti::artifact::Manifest;
 use senti::models::MODELS;
@@ -13,7 +13,7 @@ use crate::arguments::Shelf;
 use crate::failure::{Failure, Outcome, hinted, usage};
 use crate::grid::Grid;
 use crate::settings::Settings;
-use crate::{say, scores, suggestion};
+use crate::{push, say, scores, suggestion};
 
 /// For whoever names a model that is not there.
 pub const HINT: &str = "`senti-ai models list` shows what is there";
@@ -27,6 +27,7 @@ pub fn run(shelf: &Shelf, settings: &Settings) -> Outcome {
             let (model_type, version) = split(word)?;
             show(&registry, model_type, version, settings.json())
         }
+        Shelf::Push(run) => push::run(registry.root(), run.as_deref(), settings),
         Shelf::Delete(word) => {
             let (model_type, version) = split(word)?;
             let Some(version) = version else {

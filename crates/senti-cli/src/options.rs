@@ -248,7 +248,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "experiment_id", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_ID"], unset: "that of the name", kind: Text("ID"), purpose: "Number of the experiment; wins over its name", verbs: TRACKED, ..ROW },
     Opt { name: "run_id", group: MLFLOW, env: &["MLFLOW_RUN_ID"], unset: "a new run", kind: Text("ID"), purpose: "Run of MLflow to log into, instead of making one", verbs: TRACKED, ..ROW },
     Opt { name: "run_name", group: MLFLOW, env: &["MLFLOW_RUN_NAME"], unset: "model, horizon and a number", kind: Fitting("NAME", |text| (1..=250).contains(&text.chars().count()), "a text of 1 to 250 characters"), purpose: "Name of the run", verbs: TRACKED, ..ROW },
-    Opt { name: "log_system_metrics", group: MLFLOW, env: &["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"], kind: Switch, purpose: "Also log processor, memory, disk and network every 10 seconds (Linux)", verbs: TRACKED, ..ROW },
+    Opt { name: "log_system_metrics", group: MLFLOW, env: &["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"], kind: Switch, purpose: "Also log processor, memory and network every 10 seconds (Linux)", verbs: TRACKED, ..ROW },
     Opt { name: "tracking_wait", group: MLFLOW, env: &["SENTI_TRACKING_WAIT"], default: Some("10"), kind: Number(|x| (0.0..=86_400.0).contains(&x), "from 0 to 86400"), purpose: "Seconds to wait at the end for what the server does not have yet; the rest is kept for `senti-ai models push`", verbs: TRACKED, ..ROW },
 
     Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: ALL, ..ROW },

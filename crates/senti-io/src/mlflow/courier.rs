@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use senti::{Error, Result};
 
 use super::api::Api;
-use super::journal::RemoteRun;
 use super::sender::{Halt, Sender};
 
 /// Between two passes while there is work.
@@ -28,8 +27,8 @@ pub struct Report {
     pub trouble: Option<Error>,
     /// What it refused.
     pub refused: Vec<String>,
-    /// The command's run on the server, and the number of its experiment.
-    pub run: Option<(RemoteRun, String)>,
+    /// Page of the command's run, once it is there.
+    pub place: Option<String>,
 }
 
 #[derive(Default)]
@@ -43,7 +42,7 @@ struct State {
     trouble: Option<Error>,
     complete: bool,
     refused: Vec<String>,
-    run: Option<(RemoteRun, String)>,
+    place: Option<String>,
 }
 
 #[derive(Default)]
@@ -55,6 +54,21 @@ struct Shared {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring(&self) {
+        self.state().news = true;
+        self.bell.notify_all();
+    }
+}
+
+/// Rings for a courier.
+pub struct Bell(Arc<Shared>);
+
+impl Bell {
+    /// There are new lines.
+    pub fn ring(&self) {
+        self.0.ring();
     }
 }
 
@@ -87,8 +101,12 @@ impl Courier {
 
     /// There are new lines.
     pub fn ring(&self) {
-        self.shared.state().news = true;
-        self.shared.bell.notify_all();
+        self.shared.ring();
+    }
+
+    /// A bell for another thread that writes lines.
+    pub fn bell(&self) -> Bell {
+        Bell(Arc::clone(&self.shared))
     }
 
     /// What keeps it from delivering at the moment, in a sentence.
@@ -124,7 +142,7 @@ impl Courier {
             complete: state.complete && state.ended,
             trouble: state.trouble.take(),
             refused: std::mem::take(&mut state.refused),
-            run: state.run.take(),
+            place: state.place.take(),
         }
     }
 }
@@ -160,9 +178,7 @@ fn deliver(shared: &Shared, api: &Api, mut sender: Sender) {
         let result = sender.pass();
         let mut state = shared.state();
         state.refused = sender.sent().refused.clone();
-        state.run = sender
-            .run()
-            .map(|(run, experiment)| (run.clone(), experiment.to_owned()));
+        state.place = sender.place();
         let wait = match result {
             Ok(()) => {
                 (state.trouble, pause) = (None, FIRST_PAUSE);

@@ -24,7 +24,8 @@ pub fn tags(folder: &Path) -> Vec<Pair> {
         Some(reference) => commit_of(&common, reference),
         None => Some(head.clone()),
     };
-    let commit = commit.filter(|text| text.len() >= 40 && text.chars().all(|c| c.is_ascii_hexdigit()));
+    let commit =
+        commit.filter(|text| text.len() >= 40 && text.chars().all(|c| c.is_ascii_hexdigit()));
     let Some(commit) = commit else {
         return Vec::new();
     };
@@ -105,7 +106,12 @@ mod tests {
         let found = tags(&inner);
         let found: Vec<(&str, &str)> = found
             .iter()
-            .map(|tag| (tag.key.trim_start_matches("mlflow.source.git."), tag.value.as_str()))
+            .map(|tag| {
+                (
+                    tag.key.trim_start_matches("mlflow.source.git."),
+                    tag.value.as_str(),
+                )
+            })
             .collect();
         assert_eq!(found, wanted);
     }
@@ -114,7 +120,8 @@ mod tests {
     #[test]
     fn commit_branch_and_address_without_its_password() {
         let line = format!("{COMMIT}\n");
-        let config = "[core]\n\turl = no\n[remote \"origin\"]\n\turl = https://me:s3cret@host/a.git\n";
+        let config =
+            "[core]\n\turl = no\n[remote \"origin\"]\n\turl = https://me:s3cret@host/a.git\n";
         check(
             &[
                 (".git/HEAD", "ref: refs/heads/feature/x\n"),
@@ -129,7 +136,10 @@ mod tests {
         );
         let packed = format!("# pack-refs with: peeled\n{COMMIT} refs/heads/main\n");
         check(
-            &[(".git/HEAD", "ref: refs/heads/main"), (".git/packed-refs", &packed)],
+            &[
+                (".git/HEAD", "ref: refs/heads/main"),
+                (".git/packed-refs", &packed),
+            ],
             &[("commit", COMMIT), ("branch", "main")],
         );
         check(&[(".git/HEAD", &line)], &[("commit", COMMIT)]);

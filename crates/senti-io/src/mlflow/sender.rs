@@ -95,10 +95,15 @@ impl Sender {
         &self.sent
     }
 
-    /// The command's run on the server, and the number of its experiment, once it is there.
-    pub fn run(&self) -> Option<(&RemoteRun, &str)> {
+    /// Page of the command's run on the server, once it is there.
+    pub fn place(&self) -> Option<String> {
         let run = self.sent.runs.get(&self.head.id)?;
-        Some((run, self.sent.experiment_id.as_deref().unwrap_or("0")))
+        let experiment = self.sent.experiment_id.as_deref().unwrap_or("0");
+        let base = self.api.base();
+        Some(format!(
+            "{base}/#/experiments/{experiment}/runs/{}",
+            run.run_id
+        ))
     }
 
     /// Sends everything that is there and not sent.
@@ -247,11 +252,17 @@ impl Sender {
 
     /// As [`Api::experiment`], but what may pass stays recognisable.
     fn named(&self, name: &str) -> Result<String, Halt> {
-        let find = || self.api.get("experiments/get-by-name", &[("experiment_name", name)]);
+        let find = || {
+            self.api
+                .get("experiments/get-by-name", &[("experiment_name", name)])
+        };
         let is_unknown = |refusal: &Refusal| matches!(refusal, Refusal::Said { status: 404, code, .. } if !code.is_empty());
         let found = match find() {
             Err(refusal) if is_unknown(&refusal) => {
-                match self.api.post("experiments/create", &json!({ "name": name })) {
+                match self
+                    .api
+                    .post("experiments/create", &json!({ "name": name }))
+                {
                     Ok(made) => {
                         let id = text_of(&made, "/experiment_id");
                         return id.ok_or_else(|| Halt::Later(odd("experiments/create")));
@@ -264,8 +275,13 @@ impl Sender {
             answer => answer?,
         };
         if text_of(&found, "/experiment/lifecycle_stage").as_deref() == Some("deleted") {
-            let error = Error::input(format!("experiment `{name}` of `{}` is deleted", self.api.base()));
-            return Err(Halt::Never(error.hint("restore it in MLflow (`mlflow experiments restore`), then `senti-ai models push`")));
+            let error = Error::input(format!(
+                "experiment `{name}` of `{}` is deleted",
+                self.api.base()
+            ));
+            return Err(Halt::Never(error.hint(
+                "restore it in MLflow (`mlflow experiments restore`), then `senti-ai models push`",
+            )));
         }
         let id = text_of(&found, "/experiment/experiment_id");
         id.ok_or_else(|| Halt::Later(odd("experiments/get-by-name")))

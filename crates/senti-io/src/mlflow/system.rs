@@ -54,9 +54,18 @@ impl Look {
         [
             ("cpu_utilization_percentage", share),
             ("system_memory_usage_megabytes", self.memory / 1e6),
-            ("system_memory_usage_percentage", 100.0 * self.memory / self.memory_total.max(1.0)),
-            ("network_receive_megabytes", megabytes(self.received.saturating_sub(first.received))),
-            ("network_transmit_megabytes", megabytes(self.sent.saturating_sub(first.sent))),
+            (
+                "system_memory_usage_percentage",
+                100.0 * self.memory / self.memory_total.max(1.0),
+            ),
+            (
+                "network_receive_megabytes",
+                megabytes(self.received.saturating_sub(first.received)),
+            ),
+            (
+                "network_transmit_megabytes",
+                megabytes(self.sent.saturating_sub(first.sent)),
+            ),
         ]
         .map(|(name, value)| metric(&format!("system/{name}"), value, time, step))
         .into()
@@ -66,7 +75,12 @@ impl Look {
 /// Of `/proc/stat` (proc(5)): user, nice, system, idle, iowait, irq, softirq, steal; guests are counted in user already.
 fn processors(text: &str) -> Option<(u64, u64)> {
     let line = text.lines().find(|line| line.starts_with("cpu "))?;
-    let ticks: Vec<u64> = line.split_whitespace().skip(1).take(8).map_while(|word| word.parse().ok()).collect();
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .take(8)
+        .map_while(|word| word.parse().ok())
+        .collect();
     let all: u64 = ticks.iter().sum();
     let idle: u64 = ticks.iter().skip(3).take(2).sum();
     (ticks.len() >= 5).then_some((all - idle, all))
@@ -86,8 +100,13 @@ fn memory(text: &str) -> Option<(f64, f64)> {
 fn network(text: &str) -> (u64, u64) {
     let mut sums = (0u64, 0u64);
     for (name, counters) in text.lines().filter_map(|line| line.split_once(':')) {
-        let counters: Vec<u64> = counters.split_whitespace().map_while(|word| word.parse().ok()).collect();
-        if let (false, Some(received), Some(sent)) = (name.trim() == "lo", counters.first(), counters.get(8)) {
+        let counters: Vec<u64> = counters
+            .split_whitespace()
+            .map_while(|word| word.parse().ok())
+            .collect();
+        if let (false, Some(received), Some(sent)) =
+            (name.trim() == "lo", counters.first(), counters.get(8))
+        {
             sums = (sums.0 + received, sums.1 + sent);
         }
     }
@@ -114,8 +133,19 @@ mod tests {
 
     #[test]
     fn shares_are_of_the_time_between_two_looks() {
-        let before = Look { busy: 100, ticks: 1000, ..Look::default() };
-        let now = Look { busy: 150, ticks: 1200, memory: 5e8, memory_total: 1e9, received: 3_000_000, sent: 0 };
+        let before = Look {
+            busy: 100,
+            ticks: 1000,
+            ..Look::default()
+        };
+        let now = Look {
+            busy: 150,
+            ticks: 1200,
+            memory: 5e8,
+            memory_total: 1e9,
+            received: 3_000_000,
+            sent: 0,
+        };
         let metrics = now.metrics(&before, &before, 7, 1);
         let value = |name: &str| metrics.iter().find(|m| m.key == name).map(|m| m.value);
         assert_eq!(value("system/cpu_utilization_percentage"), Some(25.0));
