@@ -25,7 +25,7 @@ pub enum Shelf {
     Promote(String),
     /// Remove one, as `lstm/3`.
     Delete(String),
-    /// Register one, or everything that waits for it, on a server.
+    /// Register one on a server; without a word send everything that could not be sent, runs and models; else the run whose number begins so.
     Push(Option<String>),
     /// Bring one from a server.
     Pull(String),
@@ -237,8 +237,8 @@ fn command() -> Command {
                     .arg(model("Which: `lstm/3`, `models:/NAME/3`")),
             )
             .subcommand(
-                shelf("push", "Register a saved model in the MLflow registry, or everything that waits for it", Verb::Push).arg(
-                    model("Which: `lstm/3`, `lstm` (the newest), `lstm@champion`; when left out, everything that could not be sent before")
+                shelf("push", "Register a saved model in the MLflow registry, or send everything that could not be sent", Verb::Push).arg(
+                    model("Which: `lstm/3`, `lstm` (the newest), `lstm@champion`, or the number of a run (folder in DIR/.mlflow); when left out, every run and model that could not be sent before")
                         .required(false),
                 ),
             )

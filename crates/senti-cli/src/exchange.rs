@@ -4,30 +4,24 @@
 //! local registry until a push brings it; pushing or pulling the very same model twice changes nothing.
 
 use senti::{Error, Result};
-use senti_io::registry::{Backend, Brought, Entry, MlflowRegistry, Reference, Registry, bring};
+use senti_io::registry::{
+    Backend, Brought, Entry, MlflowRegistry, Reference, Registry, Waiting, bring,
+};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Outcome};
 use crate::interrupt::Stage;
 use crate::models::{self, reference};
+use crate::push::{Pushed, State};
 use crate::settings::Settings;
 use crate::{interrupt, remote, say, source};
 
-/// Registers one model, or everything that waits.
-pub fn push(word: Option<&str>, settings: &Settings) -> Outcome {
+/// Registers one model.
+pub fn push(word: &str, settings: &Settings) -> Outcome {
     let here = models::local(settings);
-    let brought = match word {
-        Some(word) => vec![push_one(word, &here, settings)?],
-        None => push_waiting(&here, settings)?,
-    };
+    let brought = push_one(word, &here, settings)?;
     let document = || json!({ "pushed": brought });
-    let lines = || {
-        brought
-            .iter()
-            .map(|brought| line(brought, "pushed"))
-            .collect()
-    };
-    say::result(settings.json(), document, lines)
+    say::result(settings.json(), document, || line(&brought, "pushed"))
 }
 
 fn push_one(word: &str, here: &Registry, settings: &Settings) -> Outcome<Brought> {
@@ -44,34 +38,31 @@ fn push_one(word: &str, here: &Registry, settings: &Settings) -> Outcome<Brought
     Ok(bring_to(here, &entry, &there)?)
 }
 
-/// Everything that waits is tried; the first failure is told at the end.
-fn push_waiting(here: &Registry, settings: &Settings) -> Outcome<Vec<Brought>> {
-    let waiting = here.waiting()?;
-    if waiting.is_empty() {
-        say::note("nothing waits to be pushed; `senti-ai models push lstm/3` registers a model");
-        return Ok(Vec::new());
-    }
-    let (mut brought, mut failed) = (Vec::new(), None::<Failure>);
-    for waits in waiting {
+/// Registers everything that waits for it; says what became of each.
+pub fn push_waiting(here: &Registry, settings: &Settings) -> Result<Vec<Pushed>> {
+    let push = |waits: Waiting| {
         // The server that is named now, else the one that it was meant for.
         let named = ["registry_uri", "tracking_uri"];
         let there = match named.iter().any(|name| settings.text(name).is_some()) {
             true => remote::registry(settings),
             false => remote::at(settings, &waits.server, "the server that it was meant for"),
         };
-        let done = there.and_then(|there| Ok(bring_to(here, &waits.entry, &there)?));
-        match done {
-            Ok(done) => brought.push(done),
-            Err(failure) => {
-                say::note(&format!("note: {} still waits", waits.entry.called()));
-                failed.get_or_insert(failure);
-            }
+        let done = there
+            .map_err(Failure::into_error)
+            .and_then(|there| bring_to(here, &waits.entry, &there));
+        let (state, place) = match done {
+            Ok(brought) => (State::Sent, brought.to.uri),
+            Err(error) => (State::Left(error), None),
+        };
+        Pushed {
+            id: waits.entry.called(),
+            name: waits.entry.called(),
+            state,
+            place,
+            refused: Vec::new(),
         }
-    }
-    match failed {
-        Some(failure) => Err(failure),
-        None => Ok(brought),
-    }
+    };
+    Ok(here.waiting()?.into_iter().map(push).collect())
 }
 
 /// Registers a version; it waits no longer.

@@ -29,6 +29,8 @@ pub enum Stage {
     Telling,
     /// The model is saved and being registered on a server.
     Registering,
+    /// Everything is done; a server is being told of it.
+    Sending,
 }
 
 /// Tells what is going on from now on.
@@ -48,6 +50,9 @@ pub fn listen() -> Result<()> {
             }
             false if is(Stage::Working) => {
                 return say::note("stopping; press Ctrl-C again to stop at once");
+            }
+            false if is(Stage::Sending) => {
+                return say::note("not waiting for MLflow any longer");
             }
             false if is(Stage::Saving) => {
                 "stopped: while the model was being saved\nhint: `senti-ai models list` shows whether it was"

@@ -303,19 +303,21 @@ impl Api {
     /// Puts a file among the artifacts, in place of an older one.
     pub fn upload(&self, root: &Root, path: &str, content: Content<'_>) -> Result<()> {
         match root {
-            Root::Proxied(prefix) => {
-                let url = self.artifact_url(prefix, path);
-                let answer = self
-                    .http
-                    .send(&self.signed(Call::put(url).content(content)));
-                let answer = answer.map_err(Error::from)?;
-                match answer.is_success() {
-                    true => Ok(()),
-                    false => Err(self.refused(&format!("artifact {path}"), &answer).into()),
-                }
-            }
+            Root::Proxied(prefix) => Ok(self.put(prefix, path, content)?),
             Root::Here(folder) => write_here(&folder.join(path), content),
             Root::Elsewhere(uri) => Err(elsewhere(uri)),
+        }
+    }
+
+    /// Puts a file among the artifacts that the server passes on: `prefix` is that of [`Root::Proxied`].
+    pub fn put(&self, prefix: &str, path: &str, content: Content<'_>) -> Answered<()> {
+        let url = self.artifact_url(prefix, path);
+        let answer = self
+            .http
+            .send(&self.signed(Call::put(url).content(content)))?;
+        match answer.is_success() {
+            true => Ok(()),
+            false => Err(self.refused(&format!("artifact {path}"), &answer)),
         }
     }
 

@@ -6,17 +6,9 @@
 use senti::table::Time;
 use serde::Serialize;
 
+use super::api::BATCH;
 use super::journal::{Entry, Line, Placed};
 use super::record::{ArtifactFile, Dataset, Metric, Pair, Status};
-
-/// Most metrics of a request.
-pub const METRICS: usize = 1000;
-/// Most parameters of a request, and most tags.
-pub const PAIRS: usize = 100;
-/// Most of all three together.
-pub const ALL: usize = 1000;
-/// Most bytes of a request's body: the server's million, less what stands around.
-pub const BYTES: usize = 900_000;
 
 /// Parameters, metrics and tags of one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -244,11 +236,11 @@ impl<'a> Filling<'a> {
     ) -> &mut Batch {
         let more = one.map_or(0, size) + 1;
         let (batch, n) = (&self.batch, self.batch.len());
-        let full = batch.metrics.len() + metrics > METRICS
-            || batch.params.len() + params > PAIRS
-            || batch.tags.len() + tags > PAIRS
-            || n + 1 > ALL
-            || (n > 0 && self.bytes + more > BYTES);
+        let full = batch.metrics.len() + metrics > BATCH.metrics
+            || batch.params.len() + params > BATCH.params
+            || batch.tags.len() + tags > BATCH.tags
+            || n + 1 > BATCH.all
+            || (n > 0 && self.bytes + more > BATCH.bytes);
         if full {
             let batch = std::mem::take(&mut self.batch);
             self.push(batch, None);

@@ -251,11 +251,12 @@ impl Journal {
         Ok(Some(journal))
     }
 
-    /// The unfinished journal of a command that is being resumed: of the same key, the newest, and nobody's at the moment.
-    pub fn resumable(root: &Path, key: &str) -> Option<(Self, Summary)> {
+    /// The unfinished journal of a command that is being resumed: of the same key, for the same server, the newest, and nobody's at the moment.
+    pub fn resumable(root: &Path, key: &str, tracking_uri: &str) -> Option<(Self, Summary)> {
         let mut found: Vec<(Self, Summary)> = Vec::new();
         for folder in folders(root).ok()? {
-            if !head_of(&folder).is_ok_and(|head| head.key == key) {
+            let fits = |head: Head| head.key == key && head.tracking_uri == tracking_uri;
+            if !head_of(&folder).is_ok_and(fits) {
                 continue;
             }
             let Ok(Some(journal)) = Self::open(&folder) else {
@@ -311,6 +312,15 @@ impl Journal {
                 bytes: bytes.len(),
             },
         })
+    }
+
+    /// Keeps a file made of these bytes, which nobody else has.
+    pub fn keep_bytes(&mut self, run: &str, time: Time, path: &str, bytes: &[u8]) -> Result<()> {
+        let made = self.folder.join("made");
+        atomic::write_file(&made, bytes)?;
+        let kept = self.keep(run, time, path, &made);
+        let _ = fs::remove_file(&made);
+        kept
     }
 
     /// Waits until everything is on disk.
@@ -582,10 +592,11 @@ mod tests {
             Journal::open(journal.folder()).unwrap().is_none(),
             "it is held"
         );
-        assert!(Journal::resumable(folder.path(), "same data").is_none());
+        assert!(Journal::resumable(folder.path(), "same data", "http://127.0.0.1:5000").is_none());
         drop(journal);
-        assert!(Journal::resumable(folder.path(), "other data").is_none());
-        let (mut journal, summary) = Journal::resumable(folder.path(), "same data").unwrap();
+        assert!(Journal::resumable(folder.path(), "other data", "http://127.0.0.1:5000").is_none());
+        let (mut journal, summary) =
+            Journal::resumable(folder.path(), "same data", "http://127.0.0.1:5000").unwrap();
         assert_eq!(
             (summary.steps["train_loss"], summary.start, summary.last),
             (7, 1, 2)
@@ -594,11 +605,12 @@ mod tests {
         let end = |status| line(3, Entry::End { status });
         journal.append(&end(Status::Killed)).unwrap();
         drop(journal);
-        let (mut journal, summary) = Journal::resumable(folder.path(), "same data").unwrap();
+        let (mut journal, summary) =
+            Journal::resumable(folder.path(), "same data", "http://127.0.0.1:5000").unwrap();
         assert_eq!(summary.status, Some(Status::Killed));
         journal.append(&end(Status::Finished)).unwrap();
         drop(journal);
-        assert!(Journal::resumable(folder.path(), "same data").is_none());
+        assert!(Journal::resumable(folder.path(), "same data", "http://127.0.0.1:5000").is_none());
     }
 
     #[test]

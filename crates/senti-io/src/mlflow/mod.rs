@@ -17,9 +17,13 @@
 pub mod api;
 pub mod batch;
 pub mod connection;
+pub mod courier;
 pub mod describe;
+pub mod git;
 pub mod journal;
 pub mod record;
+pub mod sender;
+pub mod system;
 
 pub use api::{Api, Refusal};
 pub use connection::Connection;

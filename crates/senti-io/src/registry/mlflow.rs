@@ -391,10 +391,18 @@ impl MlflowRegistry {
 
     /// The run that the model came from: the one that tracking made, else one of an earlier push, else a new one that tells the same.
     fn run(&self, model: &Model<'_>, now: Time) -> Result<Value> {
-        let experiment = self.experiment_id()?;
         let filter = format!("tags.`{SHA256}` = '{}'", model.digest);
-        let body = json!({ "experiment_ids": [experiment], "filter": filter, "max_results": 100 });
-        let mut found = self.api.all("runs/search", &body, "runs")?;
+        let every = self
+            .api
+            .all("experiments/search", &json!({ "max_results": 1000 }), "experiments")?;
+        let every: Vec<String> = (every.iter())
+            .filter_map(|experiment| text_of(experiment, "/experiment_id"))
+            .collect();
+        let mut found = Vec::new();
+        for some in every.chunks(100) {
+            let body = json!({ "experiment_ids": some, "filter": filter, "max_results": 100 });
+            found.extend(self.api.all("runs/search", &body, "runs")?);
+        }
         // A run of the training itself tells more than one that was made by a push.
         found.sort_by_key(|run| run_tag(run, PUSHED).is_some());
         let run = match found.into_iter().next() {
@@ -406,6 +414,7 @@ impl MlflowRegistry {
             None => {
                 let title = format!("{}-{}", model.manifest.plan.model_type, &model.digest[..8]);
                 let own = tags(&[(SHA256, model.digest.clone()), (PUSHED, "true".into())]);
+                let experiment = self.experiment_id()?;
                 let body = json!({
                     "experiment_id": experiment, "start_time": now, "run_name": title, "tags": own,
                 });
