@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod checkpoint;
 pub mod folds;
+pub mod onnx;
 pub mod plots;
 pub mod registry;
 pub mod report;

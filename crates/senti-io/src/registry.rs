@@ -134,17 +134,7 @@ impl Registry {
     /// Saves under the next free number. `created` is the present time: the same artifact gives the same files but for `created`.
     pub fn save(&self, artifact: &Artifact, model_type: &str, created: Time) -> Result<Entry> {
         let name = self.name(model_type)?;
-        let manifest = manifest_bytes(&artifact.manifest)?;
-        weights::check_finite(&artifact.tensors).map_err(|why| {
-            Error::data(format!("the model cannot be kept: {why}"))
-                .hint("lower `--learning_rate`, or look for absurd values in the data")
-        })?;
-        let tensors = weights::to_bytes(&artifact.tensors)?;
-        let sums = format!(
-            "{}  {ARTIFACT}\n{}  {WEIGHTS}\n",
-            sha256(&manifest),
-            sha256(&tensors)
-        );
+        let files = files(artifact)?;
         let created_text = jiff::Timestamp::from_millisecond(created)
             .map_err(|cause| Error::internal(format!("{created} ms is not a time")).because(cause))?
             .to_string();
@@ -156,9 +146,9 @@ impl Registry {
             // Errors name the version's place, not the hidden one.
             let mut version = self.next_version(&folder)?;
             let shown = folder.join(version.to_string());
-            stage.write(ARTIFACT, &manifest, &shown)?;
-            stage.write(WEIGHTS, &tensors, &shown)?;
-            stage.write(SUMS, sums.as_bytes(), &shown)?;
+            for (name, bytes) in &files {
+                stage.write(name, bytes, &shown)?;
+            }
             stage.write(CREATED, format!("{created_text}\n").as_bytes(), &shown)?;
             // The lock makes this turn once; where a file system has no locks, the rename still overwrites nothing.
             while !stage.publish(&folder.join(version.to_string()))? {
@@ -342,6 +332,26 @@ impl Registry {
             format!("there is a model of type {}", others.join(", "))
         }))
     }
+}
+
+/// The three files of a model with their names, the checksums last: [`load_folder`] reads a folder that holds them.
+pub fn files(artifact: &Artifact) -> Result<[(&'static str, Vec<u8>); 3]> {
+    let manifest = manifest_bytes(&artifact.manifest)?;
+    weights::check_finite(&artifact.tensors).map_err(|why| {
+        Error::data(format!("the model cannot be kept: {why}"))
+            .hint("lower `--learning_rate`, or look for absurd values in the data")
+    })?;
+    let tensors = weights::to_bytes(&artifact.tensors)?;
+    let sums = format!(
+        "{}  {ARTIFACT}\n{}  {WEIGHTS}\n",
+        sha256(&manifest),
+        sha256(&tensors)
+    );
+    Ok([
+        (ARTIFACT, manifest),
+        (WEIGHTS, tensors),
+        (SUMS, sums.into_bytes()),
+    ])
 }
 
 /// Loads a model from its folder, wherever that is.
