@@ -79,6 +79,14 @@ impl Graph {
         done
     }
 
+    /// Does something with names that start anew.
+    pub fn at_root<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let scope = std::mem::take(&mut self.scope);
+        let done = work(self);
+        self.scope = scope;
+        done
+    }
+
     /// A name that nothing else has.
     fn name(&mut self, label: &str) -> String {
         let mut name = self.scope.join("/");
@@ -196,9 +204,7 @@ impl Graph {
         if let Some(known) = self.numbers.get(&key) {
             return known.clone();
         }
-        let scope = std::mem::take(&mut self.scope);
-        let made = self.doubles(&format!("numbers/{value}"), &[], &[value]);
-        self.scope = scope;
+        let made = self.at_root(|g| g.doubles(&format!("numbers/{value}"), &[], &[value]));
         self.numbers.insert(key, made.clone());
         made
     }
@@ -209,9 +215,7 @@ impl Graph {
         if let Some(known) = self.numbers.get(&key) {
             return known.clone();
         }
-        let scope = std::mem::take(&mut self.scope);
-        let made = self.wholes(&format!("wholes/{value}"), &[], &[value]);
-        self.scope = scope;
+        let made = self.at_root(|g| g.wholes(&format!("wholes/{value}"), &[], &[value]));
         self.numbers.insert(key, made.clone());
         made
     }
@@ -221,11 +225,9 @@ impl Graph {
         if let Some(known) = self.lists.get(values) {
             return known.clone();
         }
-        let scope = std::mem::take(&mut self.scope);
         let words: Vec<String> = values.iter().map(i64::to_string).collect();
         let label = format!("lists/{}", words.join(","));
-        let made = self.wholes(&label, &[values.len()], values);
-        self.scope = scope;
+        let made = self.at_root(|g| g.wholes(&label, &[values.len()], values));
         self.lists.insert(values.to_vec(), made.clone());
         made
     }

@@ -220,7 +220,7 @@ fn graph(
         Parts::Basic(parts) => basic::build(g, &mut rows, manifest, parts)?,
         Parts::Trees(parts) => trees::build(g, &mut rows, manifest, parts)?,
     };
-    let last_close = rows.last_close(g);
+    let last_close = rows.last_close(g)?;
     let told = calibration::build(g, &manifest.calibration, &last_close, told, horizon);
     let told = rows.hide_unsound(g, told);
     let axes = [Axis::Batch, Axis::Fixed(horizon), Axis::Fixed(levels)];
