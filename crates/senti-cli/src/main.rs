@@ -9,6 +9,7 @@ mod backtest;
 mod card;
 mod env_file;
 mod every;
+mod export;
 mod failure;
 mod grid;
 mod importance;
@@ -78,5 +79,10 @@ fn run(typed: &Typed) -> Outcome {
         Task::Verify(word) => verify::run(word, settings),
         Task::Audit => audit::run(&settings),
         Task::Importance(word) => importance::run(word.as_deref(), settings),
+        Task::Export {
+            model,
+            format,
+            output,
+        } => export::run(model, format, Path::new(output), &settings),
     }
 }

@@ -30,6 +30,8 @@ pub enum Verb {
     Audit,
     /// `senti-ai importance [MODEL]`
     Importance,
+    /// `senti-ai export MODEL`
+    Export,
 }
 
 impl Verb {
@@ -44,6 +46,7 @@ impl Verb {
             Verb::Verify => "verify",
             Verb::Audit => "audit",
             Verb::Importance => "importance",
+            Verb::Export => "export",
         }
     }
 }
@@ -105,7 +108,7 @@ pub struct Opt {
 }
 
 use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
-use Verb::{Audit, Backtest, Importance, Inspect, Models, Predict, Train, Verify};
+use Verb::{Audit, Backtest, Export, Importance, Inspect, Models, Predict, Train, Verify};
 
 /// Heading of the options that say what is read; a model keeps what they said.
 pub const DATA: &str = "Data";
@@ -122,6 +125,10 @@ const READERS: &[Verb] = &[Train, Predict, Backtest, Inspect, Verify, Audit, Imp
 const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify, Audit, Importance];
 const ALL: &[Verb] = &[
     Train, Predict, Backtest, Inspect, Models, Verify, Audit, Importance,
+];
+/// Those, and the command whose format is that of a file.
+const EVERY: &[Verb] = &[
+    Train, Predict, Backtest, Inspect, Models, Verify, Audit, Importance, Export,
 ];
 const BOTH: &[Verb] = &[Train, Predict, Backtest];
 const TRAINS: &[Verb] = &[Train, Backtest];
@@ -235,12 +242,12 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
     Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: RUNS },
-    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models, Verify, Importance], ..ROW },
+    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models, Verify, Importance, Export], ..ROW },
     Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", verbs: DRAWS, ..ROW },
     Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
-    Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: ALL, ..ROW },
+    Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: EVERY, ..ROW },
 
-    Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: ALL, ..ROW },
+    Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: EVERY, ..ROW },
     Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", verbs: SHAPED, ..ROW },
 ];
 

@@ -134,7 +134,17 @@ impl Registry {
     /// Saves under the next free number. `created` is the present time: the same artifact gives the same files but for `created`.
     pub fn save(&self, artifact: &Artifact, model_type: &str, created: Time) -> Result<Entry> {
         let name = self.name(model_type)?;
-        let files = files(artifact)?;
+        let manifest = manifest_bytes(&artifact.manifest)?;
+        weights::check_finite(&artifact.tensors).map_err(|why| {
+            Error::data(format!("the model cannot be kept: {why}"))
+                .hint("lower `--learning_rate`, or look for absurd values in the data")
+        })?;
+        let tensors = weights::to_bytes(&artifact.tensors)?;
+        let sums = format!(
+            "{}  {ARTIFACT}\n{}  {WEIGHTS}\n",
+            sha256(&manifest),
+            sha256(&tensors)
+        );
         let created_text = jiff::Timestamp::from_millisecond(created)
             .map_err(|cause| Error::internal(format!("{created} ms is not a time")).because(cause))?
             .to_string();
@@ -146,9 +156,9 @@ impl Registry {
             // Errors name the version's place, not the hidden one.
             let mut version = self.next_version(&folder)?;
             let shown = folder.join(version.to_string());
-            for (name, bytes) in &files {
-                stage.write(name, bytes, &shown)?;
-            }
+            stage.write(ARTIFACT, &manifest, &shown)?;
+            stage.write(WEIGHTS, &tensors, &shown)?;
+            stage.write(SUMS, sums.as_bytes(), &shown)?;
             stage.write(CREATED, format!("{created_text}\n").as_bytes(), &shown)?;
             // The lock makes this turn once; where a file system has no locks, the rename still overwrites nothing.
             while !stage.publish(&folder.join(version.to_string()))? {
@@ -334,32 +344,25 @@ impl Registry {
     }
 }
 
-/// The three files of a model with their names, the checksums last: [`load_folder`] reads a folder that holds them.
-pub fn files(artifact: &Artifact) -> Result<[(&'static str, Vec<u8>); 3]> {
-    let manifest = manifest_bytes(&artifact.manifest)?;
-    weights::check_finite(&artifact.tensors).map_err(|why| {
-        Error::data(format!("the model cannot be kept: {why}"))
-            .hint("lower `--learning_rate`, or look for absurd values in the data")
-    })?;
-    let tensors = weights::to_bytes(&artifact.tensors)?;
-    let sums = format!(
-        "{}  {ARTIFACT}\n{}  {WEIGHTS}\n",
-        sha256(&manifest),
-        sha256(&tensors)
-    );
-    Ok([
-        (ARTIFACT, manifest),
-        (WEIGHTS, tensors),
-        (SUMS, sums.into_bytes()),
-    ])
-}
-
 /// Loads a model from its folder, wherever that is.
 pub fn load_folder(folder: &Path) -> Result<Artifact> {
     let sums = Sums::read(folder)?;
     let manifest = read_manifest(folder, &sums)?;
     let tensors = read_weights(folder, &sums.checked(folder, WEIGHTS)?)?;
     Ok(Artifact { manifest, tensors })
+}
+
+/// The files of a model with their names, as they are saved: [`load_folder`] reads a folder that holds them.
+pub fn files(artifact: &Artifact) -> Result<[(&'static str, Vec<u8>); 3]> {
+    let manifest = manifest_bytes(&artifact.manifest)?;
+    let tensors = weights::to_bytes(&artifact.tensors)?;
+    let [of_manifest, of_tensors] = [sha256(&manifest), sha256(&tensors)];
+    let sums = format!("{of_manifest}  {ARTIFACT}\n{of_tensors}  {WEIGHTS}\n");
+    Ok([
+        (ARTIFACT, manifest),
+        (WEIGHTS, tensors),
+        (SUMS, sums.into_bytes()),
+    ])
 }
 
 /// Does this folder look like a model's?

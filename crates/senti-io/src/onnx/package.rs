@@ -12,6 +12,7 @@
 //! ```
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use senti::artifact::Artifact;
 use senti::plan::LEVELS;
@@ -19,8 +20,10 @@ use senti::table::{Role, Time};
 use senti::{Error, Result};
 use senti_engine::random::{Purpose, Stream};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Described, describe, export};
+use crate::atomic::Stage;
 use crate::registry;
 
 /// Folder of the model's own files within the package.
@@ -53,6 +56,16 @@ pub struct About {
     pub created: Time,
 }
 
+/// 32 hexadecimal digits of a model packed at this time.
+pub fn uuid(artifact: &Artifact, now: u128) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(artifact.manifest.data.digest.as_bytes());
+    hasher.update(now.to_le_bytes());
+    hasher.update(std::process::id().to_le_bytes());
+    let digits = hasher.finalize();
+    digits[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Every file of the package: path within it and bytes.
 pub fn files(artifact: &Artifact, about: &About) -> Result<Vec<(String, Vec<u8>)>> {
     let described = describe(artifact)?;
@@ -73,6 +86,29 @@ pub fn files(artifact: &Artifact, about: &About) -> Result<Vec<(String, Vec<u8>)
         files.push((format!("{OWN}/{name}"), bytes));
     }
     Ok(files)
+}
+
+/// Writes the files of a package as a folder that must not be there yet, whole or not at all.
+pub fn write(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
+    let parent = match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let taken = || {
+        Error::input(format!("`{}` is there already", folder.display()))
+            .hint("give a folder that is not there yet")
+    };
+    if folder.exists() {
+        return Err(taken());
+    }
+    let stage = Stage::create(parent)?;
+    for (path, bytes) in files {
+        stage.write(path, bytes, folder)?;
+    }
+    match stage.publish(folder)? {
+        true => Ok(()),
+        false => Err(taken()),
+    }
 }
 
 /// A text for YAML: a string of JSON is one of YAML.
