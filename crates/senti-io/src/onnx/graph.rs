@@ -251,7 +251,7 @@ impl Graph {
         Value { name, kind }
     }
 
-    /// An operator of one value that keeps the type: `Log`, `Exp`, `Sqrt`, `Abs`, `Floor`, `Softplus`, `Not`.
+    /// An operator of one value that keeps the type: `Log`, `Exp`, `Sqrt`, `Abs`, `Neg`, `Floor`.
     pub fn of(&mut self, op: &str, label: &str, value: &Value) -> Value {
         self.node(op, label, &[value], value.kind, Vec::new())
     }

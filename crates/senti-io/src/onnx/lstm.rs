@@ -147,14 +147,27 @@ fn quantiles(g: &mut Graph, raw: &Value, location_rate: f64, horizon: usize) -> 
     let median = g.slice("raw_median", &raw, 2, middle, middle + 1);
     let median = g.with("Mul", "median", &median, location_rate);
     let below = g.slice("raw_below", &raw, 2, 0, middle);
-    let below = g.of("Softplus", "gaps_below", &below);
+    let below = softplus(g, "gaps_below", &below);
     let below = g.running_sum("distances_below", &below, 2, true);
     let below = g.both("Sub", "below", &median, &below);
     let above = g.slice("raw_above", &raw, 2, middle + 1, levels);
-    let above = g.of("Softplus", "gaps_above", &above);
+    let above = softplus(g, "gaps_above", &above);
     let above = g.running_sum("distances_above", &above, 2, false);
     let above = g.both("Add", "above", &median, &above);
     g.concat("quantiles_of_network", &[&below, &median, &above], 2)
+}
+
+/// ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|): ONNX Runtime has `Softplus` in single precision only.
+fn softplus(g: &mut Graph, label: &str, x: &Value) -> Value {
+    g.within(label, |g| {
+        let positive = g.with("Max", "positive", x, 0.0);
+        let size = g.of("Abs", "size", x);
+        let size = g.of("Neg", "minus_size", &size);
+        let faded = g.of("Exp", "faded", &size);
+        let more = g.with("Add", "one_more", &faded, 1.0);
+        let rest = g.of("Log", "rest", &more);
+        g.both("Add", "softplus", &positive, &rest)
+    })
 }
 
 /// What is believed of the network: `now + share · (quantile − start)`, in order.
