@@ -12,7 +12,7 @@ use senti::Error;
 
 use crate::failure::{Outcome, usage};
 use crate::options::{Kind, OPTIONS, Opt, Verb, find};
-use crate::suggestion;
+use crate::{export, suggestion};
 
 /// What `models` should do.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +50,15 @@ pub enum Task {
     Audit,
     /// Say what this model, or the newest, looks at.
     Importance(Option<String>),
+    /// Write this model in a form that other programs read.
+    Export {
+        /// The model.
+        model: String,
+        /// The form, a name of [`crate::export::FORMATS`].
+        format: String,
+        /// Where to.
+        output: String,
+    },
 }
 
 impl Task {
@@ -68,6 +77,7 @@ impl Task {
             Task::Verify(_) => Verb::Verify,
             Task::Audit => Verb::Audit,
             Task::Importance(_) => Verb::Importance,
+            Task::Export { .. } => Verb::Export,
         }
     }
 }
@@ -100,6 +110,15 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
         "importance" => {
             let model = inner.get_one::<String>("model").cloned();
             (Task::Importance(model), inner)
+        }
+        "export" => {
+            let [model, format, output] = ["model", "format", "output"].map(|id| word(inner, id));
+            let task = Task::Export {
+                model,
+                format,
+                output,
+            };
+            (task, inner)
         }
         _ => {
             let (name, inner) = inner.subcommand().expect("clap wants a command");
@@ -219,6 +238,11 @@ fn command() -> Command {
         ),
         Verb::Importance,
     ))
+    .subcommand(export::arguments(options(
+        bare("export", "Write a saved model in a form that other programs read")
+            .arg(model("`lstm` (the newest), `lstm/3`, or the folder of a model")),
+        Verb::Export,
+    )))
     .subcommand(
         bare("models", "List, show, promote, delete, push or pull saved models")
             .subcommand_required(true)
@@ -406,6 +430,7 @@ mod tests {
             (&["verify", "lstm"], Verb::Verify),
             (&["audit"], Verb::Audit),
             (&["importance", "lstm"], Verb::Importance),
+            (&["export", "lstm", "--output", "a.onnx"], Verb::Export),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

@@ -11,6 +11,7 @@ mod connect;
 mod env_file;
 mod every;
 mod exchange;
+mod export;
 mod failure;
 mod grid;
 mod importance;
@@ -83,5 +84,10 @@ fn run(typed: &Typed) -> Outcome {
         Task::Verify(word) => verify::run(word, settings),
         Task::Audit => audit::run(&settings),
         Task::Importance(word) => importance::run(word.as_deref(), settings),
+        Task::Export {
+            model,
+            format,
+            output,
+        } => export::run(model, format, Path::new(output), &settings),
     }
 }

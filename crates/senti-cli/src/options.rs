@@ -38,6 +38,8 @@ pub enum Verb {
     Audit,
     /// `senti-ai importance [MODEL]`
     Importance,
+    /// `senti-ai export MODEL`
+    Export,
 }
 
 impl Verb {
@@ -56,6 +58,7 @@ impl Verb {
             Verb::Verify => "verify",
             Verb::Audit => "audit",
             Verb::Importance => "importance",
+            Verb::Export => "export",
         }
     }
 }
@@ -118,7 +121,7 @@ pub struct Opt {
 
 use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
 use Verb::{
-    Audit, Backtest, Delete, Importance, Inspect, Models, Predict, Promote, Pull, Push, Train,
+    Audit, Backtest, Delete, Export, Importance, Inspect, Models, Predict, Promote, Pull, Push, Train,
     Verify,
 };
 
@@ -141,6 +144,11 @@ const ALL: &[Verb] = &[
     Train, Predict, Backtest, Inspect, Models, Promote, Delete, Push, Pull, Verify, Audit,
     Importance,
 ];
+/// Those, and the command whose format is that of a file.
+const EVERY: &[Verb] = &[
+    Train, Predict, Backtest, Inspect, Models, Promote, Delete, Push, Pull, Verify, Audit,
+    Importance, Export,
+];
 const BOTH: &[Verb] = &[Train, Predict, Backtest];
 const TRAINS: &[Verb] = &[Train, Backtest];
 const ONLY_TRAIN: &[Verb] = &[Train];
@@ -157,7 +165,7 @@ const TRACKED: &[Verb] = &[Train, Backtest];
 const RECORDED: &[Verb] = &[Train, Backtest, Push];
 /// What has to do with saved models, in the folder or on a server.
 const SHELVED: &[Verb] = &[
-    Train, Predict, Models, Promote, Delete, Push, Pull, Verify, Importance,
+    Train, Predict, Models, Promote, Delete, Push, Pull, Verify, Importance, Export,
 ];
 
 const ROW: Opt = Opt {
@@ -262,12 +270,12 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
     Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: RUNS },
-    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Backtest, Models, Promote, Delete, Push, Pull, Verify, Importance], ..ROW },
+    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Backtest, Models, Promote, Delete, Push, Pull, Verify, Importance, Export], ..ROW },
     Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", verbs: DRAWS, ..ROW },
     Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
-    Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: ALL, ..ROW },
+    Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: EVERY, ..ROW },
 
-    Opt { name: "tracking_uri", group: MLFLOW, env: &["MLFLOW_TRACKING_URI"], unset: "none: nothing is logged", kind: Text("URI"), purpose: "Address of an MLflow server to log runs to while they happen; user, password and token come from MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN or ~/.mlflow/credentials", verbs: &[Train, Backtest, Predict, Models, Promote, Delete, Push, Pull, Verify, Importance], ..ROW },
+    Opt { name: "tracking_uri", group: MLFLOW, env: &["MLFLOW_TRACKING_URI"], unset: "none: nothing is logged", kind: Text("URI"), purpose: "Address of an MLflow server to log runs to while they happen; user, password and token come from MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN or ~/.mlflow/credentials", verbs: &[Train, Backtest, Predict, Models, Promote, Delete, Push, Pull, Verify, Importance, Export], ..ROW },
     Opt { name: "experiment_name", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_NAME"], unset: "Default", kind: Fitting("NAME", |text| (1..=500).contains(&text.chars().count()), "a text of 1 to 500 characters"), purpose: "Experiment that runs belong to; made where it is missing", verbs: RECORDED, ..ROW },
     Opt { name: "experiment_id", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_ID"], unset: "that of the name", kind: Text("ID"), purpose: "Number of the experiment; wins over its name", verbs: RECORDED, ..ROW },
     Opt { name: "run_id", group: MLFLOW, env: &["MLFLOW_RUN_ID"], unset: "a new run", kind: Text("ID"), purpose: "Run of MLflow to log into, instead of making one", verbs: TRACKED, ..ROW },
@@ -277,7 +285,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "registry_uri", group: MLFLOW, env: &["MLFLOW_REGISTRY_URI"], unset: "that of --tracking_uri", kind: Text("URI"), purpose: "Address of the MLflow server whose registry is meant by models:/…, --register, --remote, push and pull", verbs: SHELVED, ..ROW },
     Opt { name: "model_name", group: MLFLOW, env: &["MLFLOW_MODEL_NAME"], default: Some("sentiai_model"), kind: Fitting("NAME", |text| senti_io::registry::Registry::named("", text).is_ok(), "up to 100 letters, digits, `_`, `-` or `.`"), purpose: "Start of the names in the MLflow registry: basic is called so, lstm NAME_lstm, and so on", verbs: SHELVED, ..ROW },
     Opt { name: "register", group: MLFLOW, env: &["SENTI_REGISTER"], kind: Switch, purpose: "Also register the model in the MLflow registry; where that fails, it is saved all the same and `senti-ai models push` does it later", verbs: ONLY_TRAIN, ..ROW },
-    Opt { name: "offline", group: MLFLOW, env: &["SENTI_OFFLINE"], kind: Switch, purpose: "Ask no server: take models:/… from the cache, and an alias as it was last known", verbs: &[Predict, Models, Pull, Verify, Importance], ..ROW },
+    Opt { name: "offline", group: MLFLOW, env: &["SENTI_OFFLINE"], kind: Switch, purpose: "Ask no server: take models:/… from the cache, and an alias as it was last known", verbs: &[Predict, Models, Pull, Verify, Importance, Export], ..ROW },
     Opt { name: "remote", group: MLFLOW, kind: Switch, purpose: "Look into the MLflow registry; a model that is called models:/… is there in any case", verbs: &[Models, Promote, Delete], ..ROW },
 
     Opt { name: "alias", group: NAMES, unset: "champion, where no stage is given", kind: Fitting("NAME", |text| senti_io::registry::check_alias(text).is_ok(), "up to 255 letters, digits, `_` or `-`, neither `latest` nor `v` and a number"), purpose: "Alias that points at this version from now on", verbs: &[Promote], ..ROW },
@@ -285,7 +293,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "archive_existing_versions", group: NAMES, kind: Switch, purpose: "With --stage: archive the versions that were in that stage", verbs: &[Promote], ..ROW },
     Opt { name: "force", group: NAMES, kind: Switch, purpose: "Delete even what an alias points at", verbs: &[Delete], ..ROW },
 
-    Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: ALL, ..ROW },
+    Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: EVERY, ..ROW },
     Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", verbs: SHAPED, ..ROW },
 ];
 

@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod folds;
 pub mod http;
 pub mod mlflow;
+pub mod onnx;
 pub mod plots;
 pub mod registry;
 pub mod report;

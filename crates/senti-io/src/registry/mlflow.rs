@@ -24,9 +24,8 @@ use super::{Backend, Entry, Facts, Files, Promotion, Row, check_promotion, packa
 use crate::http::Content;
 use crate::mlflow::api::{Answered, Api, BATCH, Refusal, Root, number_of, odd, text_of};
 use crate::mlflow::describe;
+use crate::onnx::package::OWN;
 
-/// Folder of our own files within a package.
-const OURS: &str = "senti";
 /// Where a package lies in its run, and what a logged model is called.
 const MODEL: &str = "model";
 /// Tag of a version, a logged model and a run: [`Files::digest`] of the model.
@@ -298,20 +297,20 @@ impl MlflowRegistry {
         )?;
         let uri = text_of(&answer, "/artifact_uri").ok_or_else(|| odd("get-download-uri"))?;
         let root = Root::of(&uri);
-        let listed = self.api.files(&root, OURS)?;
+        let listed = self.api.files(&root, OWN)?;
         let size = |name: &str| {
-            let path = format!("{OURS}/{name}");
+            let path = format!("{OWN}/{name}");
             let found = listed.iter().find(|(listed, _)| *listed == path);
             found.map(|(_, bytes)| *bytes)
         };
         if let Some(missing) = Files::NAMES.into_iter().find(|name| size(name).is_none()) {
             let (what, hint) = match listed.is_empty() {
                 true => (
-                    format!("has no folder `{OURS}/`"),
+                    format!("has no folder `{OWN}/`"),
                     "it was registered by another program; `senti-ai models push` registers ours",
                 ),
                 false => (
-                    format!("lacks `{OURS}/{missing}`"),
+                    format!("lacks `{OWN}/{missing}`"),
                     "push it again, or take another version",
                 ),
             };
@@ -325,7 +324,7 @@ impl MlflowRegistry {
                 bytes.borrow_mut().clear();
                 Ok(Shared(Rc::clone(&bytes)))
             };
-            let path = format!("{OURS}/{name}");
+            let path = format!("{OWN}/{name}");
             (self.api.download(&root, &path, fresh))
                 .map_err(|error| error.within(format!("`{called}` cannot be fetched")))?;
             let bytes = bytes.take();
@@ -520,7 +519,10 @@ impl MlflowRegistry {
                 let history = run_tag(run, "mlflow.log-model.history").unwrap_or_default();
                 if !history.contains("\"artifact_path\"") {
                     let created = package::python_time(now)?;
-                    let flavors = json!({ "onnx": { "data": "model.onnx" }, "python_function": { "loader_module": "mlflow.onnx", "data": "model.onnx" } });
+                    let flavors = json!({
+                        "onnx": { "data": "model.onnx" },
+                        "python_function": { "loader_module": "mlflow.onnx", "data": "model.onnx" },
+                    });
                     let told = json!({
                         "run_id": run_id, "artifact_path": MODEL, "utc_time_created": created,
                         "model_uuid": &model.digest[..32], "flavors": flavors,

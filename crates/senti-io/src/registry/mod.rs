@@ -235,6 +235,16 @@ impl Files {
     }
 }
 
+/// The files of a model with their names, as they are saved: [`load_folder`] reads a folder that holds them.
+pub fn files(artifact: &Artifact) -> Result<[(&'static str, Vec<u8>); 3]> {
+    let files = Files::of(artifact)?;
+    Ok([
+        (ARTIFACT, files.artifact),
+        (WEIGHTS, files.weights),
+        (SUMS, files.sums),
+    ])
+}
+
 /// A registry, wherever it keeps its models.
 ///
 /// [`Registry`] has methods of its own with the names `load`, `show` and `delete` that take a model type and a number; these here take

@@ -8,6 +8,7 @@ use senti::table::Time;
 use senti::{Error, Result};
 
 use super::Files;
+use crate::onnx::package::{self, About, OWN};
 
 /// Where a package will be.
 pub struct Wrapping<'a> {
@@ -24,12 +25,28 @@ pub struct Wrapping<'a> {
 /// The files of the package.
 pub fn files(
     files: &Files,
-    _artifact: &Artifact,
-    _wrapping: &Wrapping<'_>,
+    artifact: &Artifact,
+    wrapping: &Wrapping<'_>,
 ) -> Result<Vec<(String, Vec<u8>)>> {
-    let ours = files.each();
-    let ours = ours.map(|(name, bytes)| (format!("senti/{name}"), bytes.to_vec()));
-    Ok(ours.into())
+    let about = About {
+        artifact_path: wrapping.artifact_path.into(),
+        run_id: Some(wrapping.run_id.into()),
+        model_id: wrapping.model_id.map(str::to_owned),
+        // Of the model itself: packing it again gives the same.
+        model_uuid: files.digest()[..32].into(),
+        created: wrapping.created,
+    };
+    let packed = package::files(artifact, &about)
+        .map_err(|error| error.within("the model cannot be packed for MLflow"))?;
+    // A model that an older version saved has other bytes than it would be given now.
+    let ours = format!("{OWN}/");
+    let mut packed: Vec<_> = packed
+        .into_iter()
+        .filter(|(path, _)| !path.starts_with(&ours))
+        .collect();
+    let each = files.each();
+    packed.extend(each.map(|(name, bytes)| (format!("{ours}{name}"), bytes.to_vec())));
+    Ok(packed)
 }
 
 /// A time as Python's `str(datetime)` has it, in UTC.
