@@ -523,6 +523,7 @@ fn data_of(reading: &Reading, read_with: &BTreeMap<String, String>) -> DataRecor
         first: table.time().first().copied().unwrap_or_default(),
         last: table.time().last().copied().unwrap_or_default(),
         step: table.calendar().step(),
+        calendar: Some(table.calendar().clone()),
         columns: table.columns().iter().map(column).collect(),
     }
 }
