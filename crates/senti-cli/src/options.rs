@@ -121,8 +121,8 @@ pub struct Opt {
 
 use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
 use Verb::{
-    Audit, Backtest, Delete, Export, Importance, Inspect, Models, Predict, Promote, Pull, Push, Train,
-    Verify,
+    Audit, Backtest, Delete, Export, Importance, Inspect, Models, Predict, Promote, Pull, Push,
+    Train, Verify,
 };
 
 /// Heading of the options that say what is read; a model keeps what they said.

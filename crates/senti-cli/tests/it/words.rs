@@ -21,6 +21,11 @@ fn help_and_version_are_data() {
     check("help_predict", "help predict", 0);
     check("help_backtest", "backtest --help", 0);
     check("help_models", "models --help", 0);
+    check("help_models_show", "models show --help", 0);
+    check("help_models_promote", "models promote --help", 0);
+    check("help_models_delete", "models delete --help", 0);
+    check("help_models_push", "models push --help", 0);
+    check("help_models_pull", "models pull --help", 0);
     check("help_verify", "verify --help", 0);
     check("help_audit", "audit --help", 0);
     check("help_importance", "importance --help", 0);
@@ -70,6 +75,47 @@ fn values_out_of_range_say_what_is_wanted() {
     );
     check("models_version", "models show lstm/x", 2);
     check("models_delete_all", "models delete lstm", 2);
+}
+
+/// What names a model or a registry that cannot be.
+#[test]
+fn models_that_cannot_be_meant_are_told() {
+    check("model_without_version", "predict --model models:/a", 2);
+    check(
+        "model_twice",
+        "predict --model lstm@champion --version 3",
+        2,
+    );
+    check("remote_without_server", "predict --model models:/a/1", 2);
+    check("pull_without_server", "models pull lstm", 2);
+    check("register_without_server", "train --register", 2);
+    check(
+        "pull_from_folder",
+        "models pull lstm --registry_uri ./mlruns",
+        2,
+    );
+    check(
+        "promote_reserved",
+        "models promote lstm/1 --alias latest",
+        2,
+    );
+    check(
+        "promote_stage_slip",
+        "models promote lstm/1 --stage Prod",
+        2,
+    );
+    check(
+        "promote_archive_alone",
+        "models promote lstm/1 --archive_existing_versions",
+        2,
+    );
+    check("promote_missing", "models promote lstm/1", 1);
+    check(
+        "push_from_server",
+        "models push models:/a/1 --registry_uri http://127.0.0.1:9",
+        2,
+    );
+    check("delete_alias", "models delete lstm@champion", 2);
 }
 
 #[test]

@@ -391,9 +391,11 @@ impl MlflowRegistry {
     /// The run that the model came from: the one that tracking made, else one of an earlier push, else a new one that tells the same.
     fn run(&self, model: &Model<'_>, now: Time) -> Result<Value> {
         let filter = format!("tags.`{SHA256}` = '{}'", model.digest);
-        let every = self
-            .api
-            .all("experiments/search", &json!({ "max_results": 1000 }), "experiments")?;
+        let every = self.api.all(
+            "experiments/search",
+            &json!({ "max_results": 1000 }),
+            "experiments",
+        )?;
         let every: Vec<String> = (every.iter())
             .filter_map(|experiment| text_of(experiment, "/experiment_id"))
             .collect();

@@ -9,4 +9,5 @@
 
 mod harness;
 pub mod proxy;
+mod registry;
 pub mod server;
