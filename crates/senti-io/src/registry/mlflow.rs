@@ -24,6 +24,7 @@ use super::{Backend, Entry, Facts, Files, Promotion, Row, check_promotion, packa
 use crate::http::Content;
 use crate::mlflow::api::{Answered, Api, BATCH, Refusal, Root, number_of, odd, text_of};
 use crate::mlflow::describe;
+use crate::mlflow::record::{Pair, TAG_LIMIT, cut};
 use crate::onnx::package::OWN;
 
 /// Where a package lies in its run, and what a logged model is called.
@@ -304,18 +305,19 @@ impl MlflowRegistry {
             found.map(|(_, bytes)| *bytes)
         };
         if let Some(missing) = Files::NAMES.into_iter().find(|name| size(name).is_none()) {
-            let (what, hint) = match listed.is_empty() {
-                true => (
-                    format!("has no folder `{OWN}/`"),
-                    "it was registered by another program; `senti-ai models push` registers ours",
-                ),
-                false => (
-                    format!("lacks `{OWN}/{missing}`"),
-                    "push it again, or take another version",
-                ),
+            let ours = origin.sha256.is_some();
+            let what = match (ours, listed.is_empty()) {
+                (false, true) => format!("its package has no folder `{OWN}/`"),
+                _ => format!("its package lacks `{OWN}/{missing}`"),
             };
-            let sentence = format!("`{called}` is no model of senti-ai: its package {what}");
-            return Err(Error::data(sentence).hint(hint));
+            if ours {
+                return Err(Error::data(format!("`{called}` has lost files: {what}"))
+                    .hint("take another version, or delete this one and push the model again"));
+            }
+            let sentence = format!("`{called}` is no model of senti-ai: {what}");
+            return Err(Error::data(sentence).hint(
+                "it was registered by another program; `senti-ai models push` registers ours",
+            ));
         }
         let get = |name: &str| -> Result<Vec<u8>> {
             let wanted = size(name).flatten();
@@ -436,9 +438,7 @@ impl MlflowRegistry {
         let start = run.pointer("/info/start_time").and_then(number_of);
         let time = start.and_then(|start| start.try_into().ok()).unwrap_or(now);
         let record = describe::of_model(model.manifest, &model.manifest.plan.model_type, time);
-        let mine = |pair: &&crate::mlflow::record::Pair| {
-            !matches!(pair.key.as_str(), "senti.run_id" | "senti.model")
-        };
+        let mine = |pair: &&Pair| !matches!(pair.key.as_str(), "senti.run_id" | "senti.model");
         let tags: Vec<_> = record.tags.iter().filter(mine).collect();
         let batches = (tags.chunks(BATCH.tags))
             .map(|tags| json!({ "run_id": id, "tags": tags }))
@@ -810,6 +810,12 @@ impl Backend for MlflowRegistry {
     }
 
     fn list(&self) -> Result<Vec<Row>> {
+        if self.offline {
+            return Err(
+                Error::input(format!("{} cannot be listed offline", self.says()))
+                    .hint("leave `--offline` out"),
+            );
+        }
         let filter = format!("name LIKE '{}%'", self.base);
         let pairs = [("filter", filter.as_str()), ("max_results", "100")];
         let models = self
@@ -988,7 +994,7 @@ fn version_tags(model: &Model<'_>) -> Value {
         ("senti.model_type", model.manifest.plan.model_type.clone()),
         ("senti.code_version", model.manifest.code_version.clone()),
         ("senti.data.sha256", model.manifest.data.digest.clone()),
-        ("senti.data.source", facts.source),
+        ("senti.data.source", cut(facts.source, TAG_LIMIT)),
         ("senti.data.rows", facts.rows.to_string()),
         ("senti.data.first", time(facts.first)),
         ("senti.data.last", time(facts.last)),
