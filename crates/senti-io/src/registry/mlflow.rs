@@ -31,6 +31,9 @@ use crate::onnx::package::OWN;
 const MODEL: &str = "model";
 /// Tag of a version, a logged model and a run: [`Files::digest`] of the model.
 pub const SHA256: &str = "senti.sha256";
+/// Most metrics of a batch that may be sent twice: MLflow 2.22 looks for those that it has in steps of 100, and refuses a larger batch
+/// of which it has any (`_log_metrics` of its `sqlalchemy_store.py`).
+const REPEATABLE: usize = 100;
 /// Tag of a run that was made by a push, and is complete only when it is finished.
 const PUSHED: &str = "senti.pushed";
 
@@ -447,7 +450,7 @@ impl MlflowRegistry {
                     .map(|params| json!({ "run_id": id, "params": params })),
             )
             .chain(
-                (record.metrics.chunks(BATCH.metrics))
+                (record.metrics.chunks(REPEATABLE))
                     .map(|metrics| json!({ "run_id": id, "metrics": metrics })),
             );
         for batch in batches {
@@ -573,43 +576,61 @@ impl MlflowRegistry {
 
     /// Makes a logged model an output of its run; a second time would be refused.
     fn link_output(&self, run_id: &str, model_id: &str) -> Result<()> {
-        let run = self.api.get("runs/get", &[("run_id", run_id)])?;
-        let outputs = run
-            .pointer("/run/outputs/model_outputs")
-            .and_then(Value::as_array);
-        let linked = |output: &Value| text_of(output, "/model_id").as_deref() == Some(model_id);
-        if !outputs.is_some_and(|outputs| outputs.iter().any(linked)) {
-            let body = json!({ "run_id": run_id, "models": [{ "model_id": model_id, "step": 0 }] });
-            self.api.post("runs/outputs", &body)?;
+        let linked = || -> Result<bool> {
+            let run = self.api.get("runs/get", &[("run_id", run_id)])?;
+            let outputs = run.pointer("/run/outputs/model_outputs");
+            let outputs = outputs.and_then(Value::as_array);
+            let same = |output: &Value| text_of(output, "/model_id").as_deref() == Some(model_id);
+            Ok(outputs.is_some_and(|outputs| outputs.iter().any(same)))
+        };
+        if linked()? {
+            return Ok(());
         }
-        Ok(())
+        let body = json!({ "run_id": run_id, "models": [{ "model_id": model_id, "step": 0 }] });
+        match self.api.post("runs/outputs", &body) {
+            // It was done, and the answer was lost.
+            Err(refusal) if !refusal.passes() && linked()? => Ok(()),
+            answer => Ok(drop(answer?)),
+        }
     }
 
     /// The scores of the run, said of the logged model, too: the very same points.
     fn tell_logged(&self, run_id: &str, model_id: &str, model: &Model<'_>) -> Result<()> {
         let run = self.api.get("runs/get", &[("run_id", run_id)])?;
         let data = describe::dataset(&model.manifest.data, "training");
-        let metrics = run.pointer("/run/data/metrics").and_then(Value::as_array);
         let scores = model.manifest.evaluation.model.overall.keys();
         let names: Vec<String> = scores
             .flat_map(|name| [(*name).to_string(), format!("naive_{name}")])
             .collect();
-        let said = metrics.into_iter().flatten().filter_map(|metric| {
-            let key = text_of(metric, "/key")?;
-            names.contains(&key).then(|| {
-                let mut metric = metric.clone();
-                metric["model_id"] = json!(model_id);
-                metric["dataset_name"] = json!(data.name);
-                metric["dataset_digest"] = json!(data.digest);
-                metric
-            })
+        let metrics = run.pointer("/run/data/metrics").and_then(Value::as_array);
+        let of_run = metrics.into_iter().flatten().filter_map(|metric| {
+            let mut metric = metric.clone();
+            metric["model_id"] = json!(model_id);
+            metric["dataset_name"] = json!(data.name);
+            metric["dataset_digest"] = json!(data.digest);
+            names.contains(&text_of(&metric, "/key")?).then_some(metric)
         });
-        let said: Vec<Value> = said.collect();
-        if !said.is_empty() {
-            let body = json!({ "run_id": run_id, "metrics": said });
-            self.api.post("runs/log-batch", &body)?;
+        let of_run: Vec<Value> = of_run.collect();
+        // A point that is said of a logged model twice is refused, and all beside it.
+        let unsaid = || -> Result<Vec<&Value>> {
+            let logged = self.api.get(&format!("logged-models/{model_id}"), &[])?;
+            let said = logged.pointer("/model/data/metrics");
+            let said = said.and_then(Value::as_array).into_iter().flatten();
+            let said: Vec<_> = said.filter_map(|metric| text_of(metric, "/key")).collect();
+            let new =
+                |metric: &&Value| !text_of(metric, "/key").is_some_and(|key| said.contains(&key));
+            Ok(of_run.iter().filter(new).collect())
+        };
+        let new = unsaid()?;
+        if new.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let body = json!({ "run_id": run_id, "metrics": new });
+        match self.api.post("runs/log-batch", &body) {
+            // It was said, and the answer was lost.
+            Err(refusal) if !refusal.passes() && unsaid()?.is_empty() => Ok(()),
+            answer => Ok(drop(answer?)),
+        }
     }
 
     /// Uploads what is not there in full, and looks whether it arrived.
