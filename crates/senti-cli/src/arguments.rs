@@ -23,6 +23,8 @@ pub enum Shelf {
     Show(String),
     /// Remove one, as `lstm/3`.
     Delete(String),
+    /// All of them into a new MLflow store of this name.
+    ExportMlflow(String),
 }
 
 /// A command with its words.
@@ -96,6 +98,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
             let shelf = match name {
                 "list" => Shelf::List,
                 "show" => Shelf::Show(word(inner, "model")),
+                "export-mlflow" => Shelf::ExportMlflow(word(inner, "store")),
                 _ => Shelf::Delete(word(inner, "model")),
             };
             (Task::Models(shelf), inner)
@@ -154,6 +157,10 @@ fn command() -> Command {
         .value_name("FILE")
         .required(true)
         .help("File to look at: CSV in any dialect, gzip, zstd or Parquet");
+    let store = Arg::new("store")
+        .value_name("FILE.db")
+        .required(true)
+        .help("SQLite file to make; the models' files go beside it, into FILE.db.artifacts");
     let shelf = |name: &'static str, about: &'static str| options(bare(name, about), Verb::Models);
     bare(
         "senti-ai",
@@ -206,7 +213,7 @@ fn command() -> Command {
         Verb::Importance,
     ))
     .subcommand(
-        bare("models", "List, show or delete saved models")
+        bare("models", "List, show, delete or export saved models")
             .subcommand_required(true)
             .arg_required_else_help(true)
             .subcommand(shelf("list", "List the saved models"))
@@ -216,6 +223,9 @@ fn command() -> Command {
             )
             .subcommand(
                 shelf("delete", "Delete one version of a model").arg(model("Which: `lstm/3`")),
+            )
+            .subcommand(
+                shelf("export-mlflow", "Write all models into a new store that `mlflow ui` opens").arg(store),
             ),
     )
 }
@@ -273,7 +283,7 @@ fn refuse(command: &Command, error: &clap::Error) -> Outcome<Option<Typed>> {
     };
     let near_command = |error: Error, typed: &str| {
         let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
-        let shelves = ["list", "show", "delete"];
+        let shelves = ["list", "show", "delete", "export-mlflow"];
         let names = names.into_iter().filter(|name| *name != "help");
         suggestion::hint(error, typed, names.chain(shelves))
     };
@@ -286,7 +296,7 @@ fn refuse(command: &Command, error: &clap::Error) -> Outcome<Option<Typed>> {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Error::input("a command is missing").hint(
                 match error.to_string().contains("senti-ai models") {
-                    true => "`models list`, `models show MODEL` or `models delete MODEL`",
+                    true => "`models list`, `models show MODEL`, `models delete MODEL` or `models export-mlflow FILE.db`",
                     false => {
                         "`senti-ai train` trains on the embedded sample; `senti-ai help` lists all"
                     }

@@ -9,6 +9,7 @@ mod backtest;
 mod card;
 mod env_file;
 mod every;
+mod export_mlflow;
 mod failure;
 mod grid;
 mod importance;

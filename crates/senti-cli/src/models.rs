@@ -13,7 +13,7 @@ use crate::arguments::Shelf;
 use crate::failure::{Failure, Outcome, hinted, usage};
 use crate::grid::Grid;
 use crate::settings::Settings;
-use crate::{say, scores, suggestion};
+use crate::{export_mlflow, say, scores, suggestion};
 
 /// For whoever names a model that is not there.
 pub const HINT: &str = "`senti-ai models list` shows what is there";
@@ -27,6 +27,7 @@ pub fn run(shelf: &Shelf, settings: &Settings) -> Outcome {
             let (model_type, version) = split(word)?;
             show(&registry, model_type, version, settings.json())
         }
+        Shelf::ExportMlflow(file) => export_mlflow::run(file, settings),
         Shelf::Delete(word) => {
             let (model_type, version) = split(word)?;
             let Some(version) = version else {
