@@ -39,12 +39,12 @@ pub fn export(
 ) -> Result<Exported> {
     use super::store::Store;
 
-    let mut store = Store::create(file, now)?;
     let listed = registry.list()?;
     if listed.is_empty() {
         let sentence = format!("no models in registry `{}`", registry.root().display());
         return Err(Error::input(sentence).hint("`senti-ai train` makes one"));
     }
+    let mut store = Store::create(file, now)?;
     let (mut models, mut left_out) = (Vec::new(), Vec::new());
     for entry in listed.into_iter().map(|listed| listed.entry) {
         // Whatever is wrong with a model shows before anything of it is in the store.
