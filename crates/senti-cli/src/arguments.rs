@@ -12,17 +12,23 @@ use senti::Error;
 
 use crate::failure::{Outcome, usage};
 use crate::options::{Kind, OPTIONS, Opt, Verb, find};
-use crate::suggestion;
+use crate::{export, suggestion};
 
 /// What `models` should do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shelf {
     /// Every version.
     List,
-    /// One of them, as `lstm` (the newest) or `lstm/3`.
+    /// One of them, as `lstm` (the newest), `lstm/3` or `lstm@champion`.
     Show(String),
+    /// Give one an alias or a stage.
+    Promote(String),
     /// Remove one, as `lstm/3`.
     Delete(String),
+    /// Register one on a server; without a word send everything that could not be sent, runs and models; else the run whose number begins so.
+    Push(Option<String>),
+    /// Bring one from a server.
+    Pull(String),
     /// All of them into a new MLflow store of this name.
     ExportMlflow(String),
 }
@@ -46,6 +52,15 @@ pub enum Task {
     Audit,
     /// Say what this model, or the newest, looks at.
     Importance(Option<String>),
+    /// Write this model in a form that other programs read.
+    Export {
+        /// The model.
+        model: String,
+        /// The form, a name of [`crate::export::FORMATS`].
+        format: String,
+        /// Where to.
+        output: String,
+    },
 }
 
 impl Task {
@@ -56,10 +71,16 @@ impl Task {
             Task::Predict => Verb::Predict,
             Task::Backtest => Verb::Backtest,
             Task::Inspect(_) => Verb::Inspect,
-            Task::Models(_) => Verb::Models,
+            Task::Models(Shelf::List | Shelf::Show(_)) => Verb::Models,
+            Task::Models(Shelf::Promote(_)) => Verb::Promote,
+            Task::Models(Shelf::Delete(_)) => Verb::Delete,
+            Task::Models(Shelf::Push(_)) => Verb::Push,
+            Task::Models(Shelf::Pull(_)) => Verb::Pull,
+            Task::Models(Shelf::ExportMlflow(_)) => Verb::ExportMlflow,
             Task::Verify(_) => Verb::Verify,
             Task::Audit => Verb::Audit,
             Task::Importance(_) => Verb::Importance,
+            Task::Export { .. } => Verb::Export,
         }
     }
 }
@@ -93,11 +114,23 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
             let model = inner.get_one::<String>("model").cloned();
             (Task::Importance(model), inner)
         }
+        "export" => {
+            let [model, format, output] = ["model", "format", "output"].map(|id| word(inner, id));
+            let task = Task::Export {
+                model,
+                format,
+                output,
+            };
+            (task, inner)
+        }
         _ => {
             let (name, inner) = inner.subcommand().expect("clap wants a command");
             let shelf = match name {
                 "list" => Shelf::List,
                 "show" => Shelf::Show(word(inner, "model")),
+                "promote" => Shelf::Promote(word(inner, "model")),
+                "push" => Shelf::Push(inner.get_one::<String>("model").cloned()),
+                "pull" => Shelf::Pull(word(inner, "model")),
                 "export-mlflow" => Shelf::ExportMlflow(word(inner, "store")),
                 _ => Shelf::Delete(word(inner, "model")),
             };
@@ -161,7 +194,8 @@ fn command() -> Command {
         .value_name("FILE.db")
         .required(true)
         .help("SQLite file to make; the models' files go beside it, into FILE.db.artifacts");
-    let shelf = |name: &'static str, about: &'static str| options(bare(name, about), Verb::Models);
+    let shelf =
+        |name: &'static str, about: &'static str, verb: Verb| options(bare(name, about), verb);
     bare(
         "senti-ai",
         "Forecasts the Bitcoin price with a bidirectional LSTM and says honestly how good the forecast is.",
@@ -212,20 +246,42 @@ fn command() -> Command {
         ),
         Verb::Importance,
     ))
+    .subcommand(export::arguments(options(
+        bare("export", "Write a saved model in a form that other programs read")
+            .arg(model("`lstm` (the newest), `lstm/3`, or the folder of a model")),
+        Verb::Export,
+    )))
     .subcommand(
-        bare("models", "List, show, delete or export saved models")
+        bare("models", "List, show, promote, delete, push, pull or export saved models")
             .subcommand_required(true)
             .arg_required_else_help(true)
-            .subcommand(shelf("list", "List the saved models"))
+            .subcommand(shelf("list", "List the saved models", Verb::Models))
             .subcommand(
-                shelf("show", "Show one model: data, plan, scores")
-                    .arg(model("`lstm` (the newest) or `lstm/3`")),
+                shelf("show", "Show one model: data, plan, scores", Verb::Models)
+                    .arg(model("`lstm` (the newest), `lstm/3`, `lstm@champion`, `lstm/Production` or `models:/NAME…`")),
             )
             .subcommand(
-                shelf("delete", "Delete one version of a model").arg(model("Which: `lstm/3`")),
+                shelf("promote", "Give a model an alias, `champion` unless another is named, or a stage", Verb::Promote)
+                    .arg(model("Which: `lstm/3`, `lstm` (the newest), `lstm@challenger`, `models:/NAME/3`")),
             )
             .subcommand(
-                shelf("export-mlflow", "Write all models into a new store that `mlflow ui` opens").arg(store),
+                shelf("delete", "Delete one version of a model", Verb::Delete)
+                    .arg(model("Which: `lstm/3`, `models:/NAME/3`")),
+            )
+            .subcommand(
+                shelf("push", "Register a saved model in the MLflow registry, or send everything that could not be sent", Verb::Push).arg(
+                    model("Which: `lstm/3`, `lstm` (the newest), `lstm@champion`, or the number of a run (folder in DIR/.mlflow); when left out, every run and model that could not be sent before")
+                        .required(false),
+                ),
+            )
+            .subcommand(
+                shelf("pull", "Bring a model of the MLflow registry into the folder of saved models", Verb::Pull)
+                    .arg(model("Which: `lstm@champion`, `lstm/3`, `models:/NAME@champion`")),
+            )
+            .subcommand(
+                shelf("export-mlflow", "Write all models into a new store that `mlflow ui` opens", Verb::ExportMlflow)
+                    .alias("export_mlflow")
+                    .arg(store),
             ),
     )
 }
@@ -283,7 +339,15 @@ fn refuse(command: &Command, error: &clap::Error) -> Outcome<Option<Typed>> {
     };
     let near_command = |error: Error, typed: &str| {
         let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
-        let shelves = ["list", "show", "delete", "export-mlflow"];
+        let shelves = [
+            "list",
+            "show",
+            "promote",
+            "delete",
+            "push",
+            "pull",
+            "export-mlflow",
+        ];
         let names = names.into_iter().filter(|name| *name != "help");
         suggestion::hint(error, typed, names.chain(shelves))
     };
@@ -296,7 +360,9 @@ fn refuse(command: &Command, error: &clap::Error) -> Outcome<Option<Typed>> {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Error::input("a command is missing").hint(
                 match error.to_string().contains("senti-ai models") {
-                    true => "`models list`, `models show MODEL`, `models delete MODEL` or `models export-mlflow FILE.db`",
+                    true => {
+                        "`models list`, `models show MODEL`; `senti-ai models --help` lists all"
+                    }
                     false => {
                         "`senti-ai train` trains on the embedded sample; `senti-ai help` lists all"
                     }
@@ -378,9 +444,15 @@ mod tests {
             (&["backtest"], Verb::Backtest),
             (&["inspect", "a.csv"], Verb::Inspect),
             (&["models", "list"], Verb::Models),
+            (&["models", "promote", "lstm"], Verb::Promote),
+            (&["models", "delete", "lstm/1"], Verb::Delete),
+            (&["models", "push"], Verb::Push),
+            (&["models", "pull", "lstm"], Verb::Pull),
+            (&["models", "export-mlflow", "a.db"], Verb::ExportMlflow),
             (&["verify", "lstm"], Verb::Verify),
             (&["audit"], Verb::Audit),
             (&["importance", "lstm"], Verb::Importance),
+            (&["export", "lstm", "--output", "a.onnx"], Verb::Export),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

@@ -5,22 +5,27 @@
 //! when the same command is given again.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use senti::backtest::{Backtest, Walk, backtest, walk};
+use senti::backtest::{Backtest, FoldForecast, Walk, backtest, walk};
 use senti::card::{CardOptions, ReportCard, TradingOptions};
 use senti::observe::{Event, Next};
-use senti::{Error, ErrorKind};
+use senti::plan::Plan;
+use senti::{Error, ErrorKind, Machine};
 use senti_io::folds::Folds;
+use senti_io::mlflow::describe;
 use senti_io::report::html::Facts;
 use senti_io::report::{Judged, write_backtest};
+use senti_io::sources::Reading;
 
 use crate::failure::{Outcome, usage};
 use crate::interrupt::Stage;
 use crate::options::Verb;
 use crate::settings::Settings;
-use crate::{card, interrupt, machine, places, say, source, train};
+use crate::tracking::{Subject, Tracking, Wanted};
+use crate::{card, interrupt, machine, places, say, show_config, source, tracking, train};
 
 /// Walks and judges.
 pub fn run(settings: &Settings) -> Outcome {
@@ -34,6 +39,7 @@ pub fn run(settings: &Settings) -> Outcome {
     places::spare_input(&request, &output, Verb::Backtest, no_plot)?;
     // a folder that cannot be written is told before the walk, not after it
     drop(senti_io::atomic::Stage::create(&output)?);
+    let wanted = Wanted::of(settings)?;
     interrupt::listen()?;
     let reading = source::read(&request)?;
     let version = env!("CARGO_PKG_VERSION");
@@ -48,17 +54,74 @@ pub fn run(settings: &Settings) -> Outcome {
         ));
     }
 
+    let mut params = tracking::params_of(describe::plan(&plan), settings);
+    params.extend(describe::walk(&walk));
+    let subject = Subject {
+        command: "backtest",
+        what: "backtest",
+        horizon: plan.forecast_horizon,
+        key: folds.folder().display().to_string(),
+        params,
+        reading: &reading,
+        read_with: source::record(settings, &request),
+        config: show_config::json(settings),
+        simd,
+        context: "evaluation",
+        resumes: !done.is_empty(),
+    };
+    let mut tracking = Tracking::begin(wanted, &subject);
+    let desk = Desk {
+        settings,
+        plan: &plan,
+        walk: &walk,
+        reading: &reading,
+        folds: &folds,
+        machine,
+        output: &output,
+    };
+    let worked = work(&desk, done, &mut tracking);
+    // its folds are kept, so it can be gone on with
+    tracking.close(&worked, true);
+    worked
+}
+
+/// What is walked with over what, and where things go.
+struct Desk<'a> {
+    settings: &'a Settings,
+    plan: &'a Plan,
+    walk: &'a Walk,
+    reading: &'a Reading,
+    folds: &'a Folds,
+    machine: Machine,
+    output: &'a Path,
+}
+
+/// Everything from the first fold to the result on stdout.
+fn work(desk: &Desk<'_>, done: Vec<FoldForecast>, tracking: &mut Tracking) -> Outcome {
+    let Desk {
+        settings,
+        plan,
+        walk,
+        reading,
+        folds,
+        machine,
+        output,
+    } = *desk;
+    let (version, simd) = (env!("CARGO_PKG_VERSION"), machine.simd.name());
+    let no_plot = settings.switch("no_plot");
+    let step = reading.table.calendar().step();
     interrupt::stage(Stage::Working);
     let mut progress = Progress::new(done.len());
     let mut kept = done.len();
     let mut trouble: Option<Error> = None;
-    let walked = backtest(&reading.table, &plan, &walk, machine, done, &mut |event| {
+    let walked = backtest(&reading.table, plan, walk, machine, done, &mut |event| {
         progress.see(&event);
         if let Event::Fold(fold) = event {
             kept += 1;
             if let Err(error) = folds.keep(fold) {
                 trouble.get_or_insert(error);
             }
+            tracking.fold(fold, step);
         }
         match trouble.is_some() || interrupt::wanted() {
             true => Next::Stop,
@@ -104,6 +167,7 @@ pub fn run(settings: &Settings) -> Outcome {
         ..CardOptions::default()
     };
     let judged = ReportCard::of(&walked, &options)?;
+    tracking.judged(&walked, &judged);
     interrupt::stage(Stage::Telling);
     let program = [
         ("program".to_owned(), format!("senti-ai {version}")),
@@ -111,15 +175,15 @@ pub fn run(settings: &Settings) -> Outcome {
     ];
     let facts = [
         Facts::of_data(&reading.origin, &reading.digest, &reading.table),
-        Facts::of_settings("Configuration", &plan),
-        Facts::of_settings("Walk", &walk),
+        Facts::of_settings("Configuration", plan),
+        Facts::of_settings("Walk", walk),
         Facts {
             title: "Program".into(),
             rows: program.into(),
         },
     ];
     let files = write_backtest(
-        &output,
+        output,
         &Judged {
             backtest: &walked,
             card: &judged,
@@ -128,6 +192,7 @@ pub fn run(settings: &Settings) -> Outcome {
         no_plot,
     )?;
     folds.remove()?;
+    tracking.files(&files);
     say::result(
         settings.json(),
         || serde_json::json!({ "walk": walk, "plan": plan, "folds": walked.folds, "report_card": judged, "files": files }),

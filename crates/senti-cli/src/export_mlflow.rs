@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use senti::Error;
-use senti_io::mlflow::export::export;
-use senti_io::registry::{Entry, Registry};
-use serde_json::json;
+use senti_io::mlflow::export::{Names, export};
+use senti_io::registry::{BASE, Entry, Registry};
+use serde_json::{Value, json};
 
 use crate::failure::{Outcome, usage};
 use crate::say;
@@ -16,7 +16,7 @@ use crate::settings::Settings;
 use crate::source::now;
 
 /// Exports everything.
-pub fn run(file: &str, settings: &Settings) -> Outcome {
+pub fn run(file: &str, registry: &Registry, settings: &Settings) -> Outcome {
     // `mlflow` itself takes addresses, so hands are used to typing them.
     if let Some(path) = file.strip_prefix("sqlite:///") {
         let error = Error::input(format!(
@@ -24,24 +24,36 @@ pub fn run(file: &str, settings: &Settings) -> Outcome {
         ));
         return Err(usage(error.hint(format!("give the path alone: `{path}`"))));
     }
-    let registry = Registry::open(settings.path("registry").unwrap_or_default());
-    let done = export(&registry, Path::new(file), None, now())?;
+    let names = Names {
+        base: settings.text("model_name").unwrap_or(BASE),
+        experiment: settings.text("experiment_name"),
+    };
+    let done = export(registry, Path::new(file), &names, now())?;
     for (entry, error) in &done.left_out {
-        say::always(&format!("warning: {} is left out: {error}", called(entry)));
+        say::always(&format!("warning: {} is left out: {error}", entry.called()));
+    }
+    for (entry, error) in &done.unpacked {
+        say::always(&format!(
+            "warning: {} is exported with its own files only, which Python does not load: {error}",
+            entry.called()
+        ));
     }
     let uri = format!("sqlite:///{}", done.file.display());
     let look = format!("mlflow ui --backend-store-uri {}", quoted(&uri));
     let as_json = || {
-        let left_out = done
-            .left_out
-            .iter()
-            .map(|(entry, error)| json!({ "entry": entry, "error": error.to_string() }));
+        let told = |models: &[(Entry, Error)]| -> Vec<Value> {
+            let told = models
+                .iter()
+                .map(|(entry, error)| json!({ "entry": entry, "error": error.to_string() }));
+            told.collect()
+        };
         json!({
             "file": done.file,
             "artifacts": done.artifacts,
             "tracking_uri": uri,
             "models": done.models,
-            "left_out": left_out.collect::<Vec<_>>(),
+            "unpacked": told(&done.unpacked),
+            "left_out": told(&done.left_out),
         })
     };
     let as_text = || {
@@ -53,10 +65,6 @@ pub fn run(file: &str, settings: &Settings) -> Outcome {
         )
     };
     say::result(settings.json(), as_json, as_text)
-}
-
-fn called(entry: &Entry) -> String {
-    format!("{}/{}", entry.model_type, entry.version)
 }
 
 /// As a shell takes it.

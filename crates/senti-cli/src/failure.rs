@@ -53,6 +53,16 @@ pub fn hinted(error: Error, hint: &str) -> Error {
 }
 
 impl Failure {
+    /// The error without its exit code.
+    pub fn into_error(self) -> Error {
+        self.error
+    }
+
+    /// What can be done about it.
+    pub fn kind(&self) -> ErrorKind {
+        self.error.kind()
+    }
+
     /// Writes `error:`, every `cause:` and the `hint:` to stderr and gives the exit code.
     pub fn report(&self) -> ExitCode {
         say::error(&self.to_string());

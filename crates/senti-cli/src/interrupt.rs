@@ -27,6 +27,10 @@ pub enum Stage {
     Writing,
     /// A forecast is made, its files are being written.
     Telling,
+    /// The model is saved and being registered on a server.
+    Registering,
+    /// Everything is done; a server is being told of it.
+    Sending,
 }
 
 /// Tells what is going on from now on.
@@ -47,6 +51,9 @@ pub fn listen() -> Result<()> {
             false if is(Stage::Working) => {
                 return say::note("stopping; press Ctrl-C again to stop at once");
             }
+            false if is(Stage::Sending) => {
+                return say::note("not waiting for MLflow any longer");
+            }
             false if is(Stage::Saving) => {
                 "stopped: while the model was being saved\nhint: `senti-ai models list` shows whether it was"
             }
@@ -54,6 +61,9 @@ pub fn listen() -> Result<()> {
                 "stopped: the model is saved, its files may be missing\nhint: `senti-ai models list` shows it"
             }
             false if is(Stage::Telling) => "stopped: files of the forecast may be missing",
+            false if is(Stage::Registering) => {
+                "stopped: the model is saved, but perhaps not registered\nhint: `senti-ai models push` registers it"
+            }
             false => "stopped: nothing was written",
         };
         say::error(told);

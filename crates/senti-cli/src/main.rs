@@ -7,8 +7,11 @@ mod arguments;
 mod audit;
 mod backtest;
 mod card;
+mod connect;
 mod env_file;
 mod every;
+mod exchange;
+mod export;
 mod export_mlflow;
 mod failure;
 mod grid;
@@ -22,12 +25,15 @@ mod options;
 mod places;
 mod predict;
 mod progress;
+mod push;
+mod remote;
 mod say;
 mod scores;
 mod settings;
 mod show_config;
 mod source;
 mod suggestion;
+mod tracking;
 mod train;
 mod unfinished;
 mod verify;
@@ -79,5 +85,10 @@ fn run(typed: &Typed) -> Outcome {
         Task::Verify(word) => verify::run(word, settings),
         Task::Audit => audit::run(&settings),
         Task::Importance(word) => importance::run(word.as_deref(), settings),
+        Task::Export {
+            model,
+            format,
+            output,
+        } => export::run(model, format, Path::new(output), &settings),
     }
 }

@@ -1,11 +1,13 @@
-//! `senti-ai models`: list, show and delete what the registry holds.
+//! `senti-ai models`: list, show, promote and delete what a registry holds, the local one or that of an MLflow server.
 //!
-//! In come settings and a word; out go tables or JSON. Only `delete` changes anything.
+//! In come settings and a word; out go tables or JSON. Only `promote` and `delete` change anything; `push` and `pull` are in `exchange.rs`.
 
 use senti::artifact::Manifest;
 use senti::models::MODELS;
 use senti::{Error, ErrorKind};
-use senti_io::registry::{Entry, Registry};
+use senti_io::registry::{
+    Backend, Entry, Facts, Promotion, Reference, Registry, Row, Shown, Stage, Which,
+};
 use senti_io::report::{date, scores_value};
 use serde_json::{Value, json};
 
@@ -13,43 +15,123 @@ use crate::arguments::Shelf;
 use crate::failure::{Failure, Outcome, hinted, usage};
 use crate::grid::Grid;
 use crate::settings::Settings;
-use crate::{export_mlflow, say, scores, suggestion};
+use crate::{exchange, export_mlflow, push, remote, say, scores, suggestion};
 
 /// For whoever names a model that is not there.
 pub const HINT: &str = "`senti-ai models list` shows what is there";
 
 /// Does what was asked.
 pub fn run(shelf: &Shelf, settings: &Settings) -> Outcome {
-    let registry = Registry::open(settings.path("registry").unwrap_or_default());
     match shelf {
-        Shelf::List => list(&registry, settings.json()),
-        Shelf::Show(word) => {
-            let (model_type, version) = split(word)?;
-            show(&registry, model_type, version, settings.json())
+        Shelf::List if settings.switch("remote") => list_remote(settings),
+        Shelf::List => list(&local(settings), settings.json()),
+        Shelf::Show(word) => show(&reference(word)?, settings),
+        Shelf::Promote(word) => promote(&reference(word)?, settings),
+        Shelf::Delete(word) => delete(word, settings),
+        Shelf::ExportMlflow(file) => export_mlflow::run(file, &local(settings), settings),
+        Shelf::Push(None) => push::run(local(settings).root(), None, settings),
+        Shelf::Push(Some(word)) if push::is_run(local(settings).root(), word) => {
+            push::run(local(settings).root(), Some(word), settings)
         }
-        Shelf::ExportMlflow(file) => export_mlflow::run(file, settings),
-        Shelf::Delete(word) => {
-            let (model_type, version) = split(word)?;
-            let Some(version) = version else {
-                let error = Error::input(format!(
-                    "`{word}` names no version, wanted one like `{word}/3`"
-                ));
-                return Err(usage(error.hint(HINT)));
-            };
-            let entry = registry
-                .delete(model_type, version)
-                .map_err(|error| absent(error, &registry, model_type, Some(version)))?;
-            let text = || {
-                format!(
-                    "deleted {}/{} ({})\n",
-                    entry.model_type,
-                    entry.version,
-                    entry.path.display()
-                )
-            };
-            say::result(settings.json(), || json!({ "deleted": entry }), text)
-        }
+        Shelf::Push(Some(word)) => exchange::push(word, settings),
+        Shelf::Pull(word) => exchange::pull(word, settings),
     }
+}
+
+/// The folder of saved models.
+pub fn local(settings: &Settings) -> Registry {
+    Registry::open(settings.path("registry").unwrap_or_default())
+}
+
+/// A model as it is called: `lstm`, `lstm/3`, `lstm@champion`, `models:/…`.
+pub fn reference(word: &str) -> Outcome<Reference> {
+    Reference::parse(word).map_err(|error| usage(hinted(error, HINT)))
+}
+
+/// Does something with the registry that holds the model, and says what it says of itself.
+fn with_registry<T>(
+    which: &Reference,
+    settings: &Settings,
+    act: impl FnOnce(&dyn Backend) -> senti::Result<T>,
+) -> Outcome<T> {
+    if remote::is_meant(which, settings) {
+        let there = remote::registry(settings)?;
+        let done = act(&there);
+        remote::tell(&there);
+        return Ok(done?);
+    }
+    let here = local(settings);
+    act(&here).map_err(|error| explained(error, &here, which).into())
+}
+
+/// An error of the local registry in the command line's words.
+pub fn explained(error: Error, registry: &Registry, which: &Reference) -> Error {
+    let version = match which.which {
+        Which::Version(version) => Some(version),
+        _ => None,
+    };
+    absent(error, registry, registry.type_of(which), version)
+}
+
+fn promote(which: &Reference, settings: &Settings) -> Outcome {
+    let archive = settings.switch("archive_existing_versions");
+    let stage = settings.text("stage").and_then(Stage::parse);
+    let alias = settings.text("alias");
+    if archive && stage.is_none() {
+        let error = Error::input("`--archive_existing_versions` is given, but no stage");
+        return Err(usage(error.hint("add `--stage Production`")));
+    }
+    let mut promotions = Vec::new();
+    promotions.extend(stage.map(|stage| Promotion::Stage { stage, archive }));
+    if let Some(alias) = alias.or(stage.is_none().then_some("champion")) {
+        promotions.push(Promotion::Alias(alias.into()));
+    }
+    let entry = with_registry(which, settings, |registry| {
+        // Found once: the second promotion is of the same version, whatever the first has moved.
+        let mut entry = registry.find(which)?;
+        let same = Reference {
+            name: entry.name.clone(),
+            which: Which::Version(entry.version),
+            in_mlflow: which.in_mlflow,
+        };
+        for promotion in &promotions {
+            entry = registry.promote(&same, promotion)?;
+        }
+        Ok(entry)
+    })?;
+    let text = || {
+        let line = |promotion: &Promotion| match promotion {
+            Promotion::Alias(alias) => format!("`{alias}` is {} now\n", entry.called()),
+            Promotion::Stage { stage, .. } => {
+                format!("{} is in stage {stage} now\n", entry.called())
+            }
+        };
+        promotions.iter().map(line).collect()
+    };
+    say::result(settings.json(), || json!({ "promoted": entry }), text)
+}
+
+fn delete(word: &str, settings: &Settings) -> Outcome {
+    let which = reference(word)?;
+    if !matches!(which.which, Which::Version(_)) {
+        // What an alias means may have changed since somebody looked: deleting wants the number.
+        let name = word.split(['@', '/']).next().unwrap_or_default();
+        let like = match which.in_mlflow {
+            true => format!("models:/{}/3", which.name),
+            false => format!("{name}/3"),
+        };
+        let error = Error::input(format!(
+            "`{word}` names no version, wanted one like `{like}`"
+        ));
+        return Err(usage(error.hint(HINT)));
+    }
+    let force = settings.switch("force");
+    let entry = with_registry(&which, settings, |registry| registry.delete(&which, force))?;
+    let text = || match &entry.uri {
+        Some(uri) => format!("deleted {uri}; its files stay with its run on the server\n"),
+        None => format!("deleted {} ({})\n", entry.called(), entry.path.display()),
+    };
+    say::result(settings.json(), || json!({ "deleted": entry }), text)
 }
 
 /// Says in the command line's words that a model is not there; any other error stays, with a hint.
@@ -88,20 +170,32 @@ pub fn absent(error: Error, registry: &Registry, model_type: &str, version: Opti
     }
 }
 
-/// `lstm`, `lstm/3`.
-pub fn split(word: &str) -> Result<(&str, Option<u32>), Failure> {
-    let Some((model_type, version)) = word.split_once('/') else {
-        return Ok((word, None));
-    };
-    // `01` and `+1` may be a slip of the hand: a model is named as it is listed.
-    let number = version.parse().ok();
-    let number = number.filter(|number: &u32| *number > 0 && number.to_string() == version);
-    let number: u32 = number.ok_or_else(|| {
-        let sentence =
-            format!("`{word}` has the version `{version}`, wanted a whole number from 1");
-        usage(Error::input(sentence).hint(HINT))
-    })?;
-    Ok((model_type, Some(number)))
+/// `champion, Production`.
+fn names(entry: &Entry) -> String {
+    let stage = (!entry.stage.is_none()).then(|| entry.stage.to_string());
+    let names: Vec<String> = entry.aliases.iter().cloned().chain(stage).collect();
+    names.join(", ")
+}
+
+fn list_remote(settings: &Settings) -> Outcome {
+    let there = remote::registry(settings)?;
+    let rows = there.list()?;
+    remote::tell(&there);
+    if settings.json() {
+        let models = rows.iter().map(|row| match &row.facts {
+            Ok(facts) => json!({ "entry": row.entry, "facts": facts }),
+            Err(error) => json!({ "entry": row.entry, "error": error.to_string() }),
+        });
+        return say::result(true, || Value::Array(models.collect()), String::new);
+    }
+    if rows.is_empty() {
+        say::note(&format!(
+            "no models in {}; `senti-ai models push lstm` registers one",
+            there.says()
+        ));
+        return Ok(());
+    }
+    table(&rows)
 }
 
 fn list(registry: &Registry, as_json: bool) -> Outcome {
@@ -128,8 +222,22 @@ fn list(registry: &Registry, as_json: bool) -> Outcome {
         ));
         return Ok(());
     }
-    let mut grid = Grid::new(&[
-        "model",
+    let rows: Vec<Row> = listed
+        .into_iter()
+        .map(|listed| Row {
+            entry: listed.entry,
+            facts: listed.manifest.map(|manifest| Facts::of(&manifest)),
+        })
+        .collect();
+    table(&rows)
+}
+
+/// A line a model; the column of aliases and stages only where there are any.
+fn table(rows: &[Row]) -> Outcome {
+    let named = rows.iter().any(|row| !names(&row.entry).is_empty());
+    let mut head = vec!["model"];
+    head.extend(named.then_some("names"));
+    head.extend([
         "saved",
         "past",
         "ahead",
@@ -140,34 +248,30 @@ fn list(registry: &Registry, as_json: bool) -> Outcome {
         "naive",
         "trained on",
     ]);
-    for listed in &listed {
-        let name = format!("{}/{}", listed.entry.model_type, listed.entry.version);
-        match &listed.manifest {
-            Ok(manifest) => grid.row(row(name, &listed.entry, manifest)),
-            Err(error) => grid.row([name, format!("unreadable: {error}")]),
+    let mut grid = Grid::new(&head);
+    for Row { entry, facts } in rows {
+        let mut cells = vec![entry.called()];
+        cells.extend(named.then(|| match names(entry) {
+            names if names.is_empty() => "-".to_owned(),
+            names => names,
+        }));
+        match facts {
+            Ok(facts) => cells.extend([
+                saved(entry),
+                facts.past.to_string(),
+                facts.ahead.to_string(),
+                facts.rows.to_string(),
+                date(facts.first, facts.step),
+                date(facts.last, facts.step),
+                facts.mae.map_or("-".to_owned(), scores::price),
+                facts.naive_mae.map_or("-".to_owned(), scores::price),
+                facts.source.clone(),
+            ]),
+            Err(error) => cells.push(format!("unreadable: {error}")),
         }
+        grid.row(cells);
     }
     say::data(&grid.left()).map_err(Failure::from)
-}
-
-fn row(name: String, entry: &Entry, manifest: &Manifest) -> [String; 10] {
-    let data = &manifest.data;
-    let mae = |scores: &senti::metrics::Scores| {
-        let value = scores.overall.get("mae").copied().flatten();
-        value.map_or("-".to_owned(), scores::price)
-    };
-    [
-        name,
-        saved(entry),
-        manifest.plan.input_seq_length.to_string(),
-        manifest.plan.forecast_horizon.to_string(),
-        data.rows.to_string(),
-        date(data.first, data.step),
-        date(data.last, data.step),
-        mae(&manifest.evaluation.model),
-        mae(&manifest.evaluation.naive),
-        data.source.clone(),
-    ]
 }
 
 fn saved(entry: &Entry) -> String {
@@ -195,12 +299,10 @@ fn brief(entry: &Entry, manifest: &Manifest) -> Value {
     })
 }
 
-fn show(registry: &Registry, model_type: &str, version: Option<u32>, as_json: bool) -> Outcome {
-    let shown = registry
-        .show(model_type, version)
-        .map_err(|error| absent(error, registry, model_type, version))?;
+fn show(which: &Reference, settings: &Settings) -> Outcome {
+    let shown: Shown = with_registry(which, settings, |registry| registry.show(which))?;
     let manifest = &shown.manifest;
-    if as_json {
+    if settings.json() {
         let mut document = brief(&shown.entry, manifest);
         document["files"] = json!(shown.files);
         document["split"] = json!(manifest.split);
@@ -209,11 +311,12 @@ fn show(registry: &Registry, model_type: &str, version: Option<u32>, as_json: bo
     }
     let (plan, data) = (&manifest.plan, &manifest.data);
     let columns = data.columns.iter().map(|column| column.name.as_str());
-    let mut grid = Grid::new(&[
-        "model",
-        &format!("{}/{}", shown.entry.model_type, shown.entry.version),
-    ]);
+    let mut grid = Grid::new(&["model", &shown.entry.called()]);
     let mut fact = |name: &str, text: String| grid.row([name.to_owned(), text]);
+    let called = names(&shown.entry);
+    if !called.is_empty() {
+        fact("names", called);
+    }
     fact("path", shown.entry.path.display().to_string());
     fact(
         "saved",

@@ -22,14 +22,26 @@ pub enum Verb {
     Backtest,
     /// `senti-ai inspect`
     Inspect,
-    /// `senti-ai models …`
+    /// `senti-ai models list`, `senti-ai models show MODEL`
     Models,
+    /// `senti-ai models promote MODEL`
+    Promote,
+    /// `senti-ai models delete MODEL`
+    Delete,
+    /// `senti-ai models push [MODEL]`
+    Push,
+    /// `senti-ai models pull MODEL`
+    Pull,
+    /// `senti-ai models export-mlflow FILE.db`
+    ExportMlflow,
     /// `senti-ai verify MODEL`
     Verify,
     /// `senti-ai audit`
     Audit,
     /// `senti-ai importance [MODEL]`
     Importance,
+    /// `senti-ai export MODEL`
+    Export,
 }
 
 impl Verb {
@@ -41,9 +53,15 @@ impl Verb {
             Verb::Backtest => "backtest",
             Verb::Inspect => "inspect",
             Verb::Models => "models",
+            Verb::Promote => "models promote",
+            Verb::Delete => "models delete",
+            Verb::Push => "models push",
+            Verb::Pull => "models pull",
+            Verb::ExportMlflow => "models export-mlflow",
             Verb::Verify => "verify",
             Verb::Audit => "audit",
             Verb::Importance => "importance",
+            Verb::Export => "export",
         }
     }
 }
@@ -105,7 +123,10 @@ pub struct Opt {
 }
 
 use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
-use Verb::{Audit, Backtest, Importance, Inspect, Models, Predict, Train, Verify};
+use Verb::{
+    Audit, Backtest, Delete, Export, ExportMlflow, Importance, Inspect, Models, Predict, Promote,
+    Pull, Push, Train, Verify,
+};
 
 /// Heading of the options that say what is read; a model keeps what they said.
 pub const DATA: &str = "Data";
@@ -116,12 +137,43 @@ const TRAINING: &str = "Training";
 const IMPORTANCE: &str = "Importance";
 const MACHINE: &str = "Machine";
 const OUTPUT: &str = "Output";
+const MLFLOW: &str = "MLflow";
+const NAMES: &str = "Names";
 const SETTINGS: &str = "Settings";
 
 const READERS: &[Verb] = &[Train, Predict, Backtest, Inspect, Verify, Audit, Importance];
 const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify, Audit, Importance];
 const ALL: &[Verb] = &[
-    Train, Predict, Backtest, Inspect, Models, Verify, Audit, Importance,
+    Train,
+    Predict,
+    Backtest,
+    Inspect,
+    Models,
+    Promote,
+    Delete,
+    Push,
+    Pull,
+    ExportMlflow,
+    Verify,
+    Audit,
+    Importance,
+];
+/// Those, and the command whose format is that of a file.
+const EVERY: &[Verb] = &[
+    Train,
+    Predict,
+    Backtest,
+    Inspect,
+    Models,
+    Promote,
+    Delete,
+    Push,
+    Pull,
+    ExportMlflow,
+    Verify,
+    Audit,
+    Importance,
+    Export,
 ];
 const BOTH: &[Verb] = &[Train, Predict, Backtest];
 const TRAINS: &[Verb] = &[Train, Backtest];
@@ -133,6 +185,14 @@ const SHAPED: &[Verb] = &[Train, Predict, Backtest, Audit];
 const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance];
 const DRAWS: &[Verb] = &[Train, Predict, Backtest, Importance];
 const SEEDED: &[Verb] = &[Train, Backtest, Audit, Importance];
+/// What can be told to a tracking server while it happens.
+const TRACKED: &[Verb] = &[Train, Backtest];
+/// What makes runs: `push` makes one for a model whose training was not tracked.
+const RECORDED: &[Verb] = &[Train, Backtest, Push];
+/// What has to do with saved models, in the folder or on a server.
+const SHELVED: &[Verb] = &[
+    Train, Predict, Models, Promote, Delete, Push, Pull, Verify, Importance, Export,
+];
 
 const ROW: Opt = Opt {
     name: "",
@@ -213,6 +273,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "short", group: WALK, env: &["SENTI_SHORT"], kind: Switch, purpose: "With --trade: sell short where the forecast is down, instead of staying out", verbs: WALKS, ..ROW },
 
     Opt { name: "model_type", group: MODEL, env: &["MODEL_TYPE"], default: Some("lstm"), kind: Choice(|| MODELS.iter().filter(|model| model.trains).map(|model| model.name).collect()), purpose: "Model: lstm is the bidirectional LSTM, basic a ridge regression, trees are boosted quantile trees", verbs: &[Train, Predict, Audit], ..ROW },
+    Opt { name: "model", group: MODEL, env: &["SENTI_MODEL"], unset: "the newest of the model type", kind: Fitting("MODEL", |text| senti_io::registry::Reference::parse(text).is_ok(), "lstm, lstm/3, lstm@champion, lstm/Production or models:/sentiai_model_lstm@champion"), purpose: "Model to forecast with: lstm/3, lstm@champion, lstm/Production; models:/sentiai_model_lstm@champion is in the MLflow registry", verbs: &[Predict], ..ROW },
     Opt { name: "version", group: MODEL, env: &["SENTI_VERSION"], unset: "the newest", kind: Whole(1, 4_294_967_295), purpose: "Version of the model in the registry", verbs: &[Predict], ..ROW },
     Opt { name: "units", group: MODEL, env: &["SENTI_UNITS"], default: Some("32"), kind: Wholes(1, 4096, 8), purpose: "Units of each bidirectional layer (the original's were 128,64)", verbs: TRAINS, ..ROW },
     Opt { name: "dropout", group: MODEL, env: &["SENTI_DROPOUT"], default: Some("0.2"), kind: Number(|x| (0.0..=0.99).contains(&x), "from 0 to 0.99"), purpose: "Share of values dropped behind each layer", verbs: TRAINS, ..ROW },
@@ -235,17 +296,44 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
     Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: RUNS },
-    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models, Verify, Importance], ..ROW },
+    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Backtest, Models, Promote, Delete, Push, Pull, ExportMlflow, Verify, Importance, Export], ..ROW },
     Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", verbs: DRAWS, ..ROW },
     Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
-    Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: ALL, ..ROW },
+    Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: EVERY, ..ROW },
 
-    Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: ALL, ..ROW },
+    Opt { name: "tracking_uri", group: MLFLOW, env: &["MLFLOW_TRACKING_URI"], unset: "none: nothing is logged", kind: Text("URI"), purpose: "Address of an MLflow server to log runs to while they happen; user, password and token come from MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN or ~/.mlflow/credentials", verbs: &[Train, Backtest, Predict, Models, Promote, Delete, Push, Pull, Verify, Importance, Export], ..ROW },
+    Opt { name: "experiment_name", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_NAME"], unset: "Default", kind: Fitting("NAME", |text| (1..=500).contains(&text.chars().count()), "a text of 1 to 500 characters"), purpose: "Experiment that runs belong to; made where it is missing", verbs: &[Train, Backtest, Push, ExportMlflow], ..ROW },
+    Opt { name: "experiment_id", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_ID"], unset: "that of the name", kind: Text("ID"), purpose: "Number of the experiment; wins over its name", verbs: RECORDED, ..ROW },
+    Opt { name: "run_id", group: MLFLOW, env: &["MLFLOW_RUN_ID"], unset: "a new run", kind: Text("ID"), purpose: "Run of MLflow to log into, instead of making one", verbs: TRACKED, ..ROW },
+    Opt { name: "run_name", group: MLFLOW, env: &["MLFLOW_RUN_NAME"], unset: "model, horizon and a number", kind: Fitting("NAME", |text| (1..=250).contains(&text.chars().count()), "a text of 1 to 250 characters"), purpose: "Name of the run", verbs: TRACKED, ..ROW },
+    Opt { name: "log_system_metrics", group: MLFLOW, env: &["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"], kind: Switch, purpose: "Also log processor, memory and network every 10 seconds (Linux)", verbs: TRACKED, ..ROW },
+    Opt { name: "tracking_wait", group: MLFLOW, env: &["SENTI_TRACKING_WAIT"], default: Some("10"), kind: Number(|x| (0.0..=86_400.0).contains(&x), "from 0 to 86400"), purpose: "Seconds to wait at the end for what the server does not have yet; the rest is kept for `senti-ai models push`", verbs: TRACKED, ..ROW },
+    Opt { name: "registry_uri", group: MLFLOW, env: &["MLFLOW_REGISTRY_URI"], unset: "that of --tracking_uri", kind: Text("URI"), purpose: "Address of the MLflow server whose registry is meant by models:/…, --register, --remote, push and pull", verbs: SHELVED, ..ROW },
+    Opt { name: "model_name", group: MLFLOW, env: &["MLFLOW_MODEL_NAME"], default: Some("sentiai_model"), kind: Fitting("NAME", |text| senti_io::registry::Registry::named("", text).is_ok(), "up to 100 letters, digits, `_`, `-` or `.`"), purpose: "Start of the names in the MLflow registry: basic is called so, lstm NAME_lstm, and so on", verbs: &[Train, Predict, Models, Promote, Delete, Push, Pull, ExportMlflow, Verify, Importance, Export], ..ROW },
+    Opt { name: "register", group: MLFLOW, env: &["SENTI_REGISTER"], kind: Switch, purpose: "Also register the model in the MLflow registry; where that fails, it is saved all the same and `senti-ai models push` does it later", verbs: ONLY_TRAIN, ..ROW },
+    Opt { name: "offline", group: MLFLOW, env: &["SENTI_OFFLINE"], kind: Switch, purpose: "Ask no server: take models:/… from the cache, and an alias as it was last known", verbs: &[Predict, Models, Pull, Verify, Importance, Export], ..ROW },
+    Opt { name: "remote", group: MLFLOW, kind: Switch, purpose: "Look into the MLflow registry; a model that is called models:/… is there in any case", verbs: &[Models, Promote, Delete], ..ROW },
+
+    Opt { name: "alias", group: NAMES, unset: "champion, where no stage is given", kind: Fitting("NAME", |text| senti_io::registry::check_alias(text).is_ok(), "up to 255 letters, digits, `_` or `-`, neither `latest` nor `v` and a number"), purpose: "Alias that points at this version from now on", verbs: &[Promote], ..ROW },
+    Opt { name: "stage", group: NAMES, unset: "none", kind: Fitting("None|Staging|Production|Archived", |text| senti_io::registry::Stage::parse(text).is_some(), "None, Staging, Production or Archived"), purpose: "Stage that this version is in from now on", verbs: &[Promote], ..ROW },
+    Opt { name: "archive_existing_versions", group: NAMES, kind: Switch, purpose: "With --stage: archive the versions that were in that stage", verbs: &[Promote], ..ROW },
+    Opt { name: "force", group: NAMES, kind: Switch, purpose: "Delete even what an alias points at", verbs: &[Delete], ..ROW },
+
+    Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: EVERY, ..ROW },
     Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", verbs: SHAPED, ..ROW },
 ];
 
 /// Options that ask for one run and are no setting: they have no key in a file.
-pub const FLAGS_ONLY: &[&str] = &["resume", "config", "show_config"];
+pub const FLAGS_ONLY: &[&str] = &[
+    "resume",
+    "config",
+    "show_config",
+    "remote",
+    "alias",
+    "stage",
+    "archive_existing_versions",
+    "force",
+];
 
 /// The row of this name.
 pub fn find(name: &str) -> Option<&'static Opt> {
@@ -345,6 +433,16 @@ impl Value {
             Value::Number(value) => json!(value),
             Value::Wholes(values) => json!(values),
             Value::Text(text) => json!(text),
+        }
+    }
+
+    /// The same without user and password, where it is an address.
+    pub fn shown(&self) -> Self {
+        match self {
+            Value::Text(text) if text.contains("://") => {
+                Value::Text(senti_io::http::address::without_secrets(text))
+            }
+            other => other.clone(),
         }
     }
 }

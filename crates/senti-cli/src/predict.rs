@@ -8,7 +8,7 @@ use senti::artifact::Artifact;
 use senti::doors::{Machine, forecast};
 use senti::forecast::Forecast;
 use senti::{Error, Result, Role};
-use senti_io::registry::{Entry, Registry};
+use senti_io::registry::{Backend, Entry, Reference};
 use senti_io::report::{date, forecast_value, write_forecast};
 use senti_io::sources::{Reading, Request};
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::failure::{Outcome, usage};
 use crate::interrupt::Stage;
 use crate::options::Verb;
 use crate::settings::{Origin, Settings};
-use crate::{interrupt, machine, models, places, say, scores, source, train};
+use crate::{interrupt, machine, models, places, remote, say, scores, source, train};
 
 /// Forecasts.
 pub fn run(settings: &Settings) -> Outcome {
@@ -28,14 +28,7 @@ pub fn run(settings: &Settings) -> Outcome {
         places::spare_input(&request, &folder, Verb::Predict, no_plot)?;
     }
     interrupt::listen()?;
-    let registry = Registry::open(settings.path("registry").unwrap_or_default());
-    let version = settings
-        .whole("version")
-        .and_then(|n| u32::try_from(n).ok());
-    let model_type = settings.text("model_type").unwrap_or_default();
-    let (entry, artifact) = registry
-        .load_entry(model_type, version)
-        .map_err(|error| models::absent(error, &registry, model_type, version))?;
+    let (entry, artifact) = load(settings)?;
     agrees(settings, &entry, &artifact)?;
     let reading = read(request, &artifact)?;
     // One window: a second thread would cost more than it brings.
@@ -56,7 +49,7 @@ pub fn run(settings: &Settings) -> Outcome {
     let trained = date(manifest.data.last, manifest.data.step);
     let model = format!(
         "model {}, trained on rows to {trained}: {}",
-        train::name(&entry),
+        entry.called(),
         entry.path.display()
     );
     let told = scores::brief(&manifest.evaluation, &manifest.target_column);
@@ -80,6 +73,41 @@ pub fn run(settings: &Settings) -> Outcome {
     Ok(())
 }
 
+/// The model that is meant: of the folder of saved models, or of an MLflow registry where it is called `models:/…`.
+fn load(settings: &Settings) -> Outcome<(Entry, Artifact)> {
+    let which = which(settings)?;
+    if remote::is_meant(&which, settings) {
+        let there = remote::registry(settings)?;
+        let loaded = there.load(&which);
+        remote::tell(&there);
+        return Ok(loaded?);
+    }
+    let here = models::local(settings);
+    let loaded = Backend::load(&here, &which);
+    loaded.map_err(|error| models::explained(error, &here, &which).into())
+}
+
+/// `--model`, else the version of the model type.
+fn which(settings: &Settings) -> Outcome<Reference> {
+    let version = settings
+        .whole("version")
+        .and_then(|n| u32::try_from(n).ok());
+    let model_type = settings.text("model_type").unwrap_or_default();
+    let flagged = |name: &str| settings.get(name).origin == Origin::Flag;
+    let other = ["model_type", "version"]
+        .into_iter()
+        .find(|name| flagged(name));
+    match (settings.text("model"), other) {
+        (Some(model), Some(other)) if flagged("model") => {
+            let sentence = format!("`--model` is `{model}`, and `--{other}` names a model, too");
+            Err(usage(Error::input(sentence).hint("give one of them")))
+        }
+        (Some(model), None) => models::reference(model),
+        // A flag wins over what a file or the environment says.
+        _ => Ok(Reference::of(model_type, version)),
+    }
+}
+
 /// Does the forecast start inside the rows that the model was made from?
 fn seen(artifact: &Artifact, forecast: &Forecast) -> bool {
     forecast.origin < artifact.manifest.data.last
@@ -88,7 +116,7 @@ fn seen(artifact: &Artifact, forecast: &Forecast) -> bool {
 /// Lengths and a target that contradict the model are refused; the model cannot change them.
 fn agrees(settings: &Settings, entry: &Entry, artifact: &Artifact) -> Outcome {
     let plan = &artifact.manifest.plan;
-    let model = train::name(entry);
+    let model = entry.called();
     let said_by = |name: &str| match &settings.get(name).origin {
         Origin::Flag => ("--", "flag".to_owned()),
         origin => ("", origin.to_string()),
@@ -167,7 +195,7 @@ fn document(
     forecast: &Forecast,
     files: &[PathBuf],
 ) -> serde_json::Value {
-    json!({
+    let mut document = json!({
         "model": {
             "model_type": entry.model_type,
             "version": entry.version,
@@ -186,5 +214,9 @@ fn document(
         },
         "forecast": forecast_value(forecast),
         "files": files,
-    })
+    });
+    if let Some(uri) = &entry.uri {
+        document["model"]["uri"] = json!(uri);
+    }
+    document
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use senti::{Error, Result};
+use senti_io::mlflow::connection::VARIABLES;
 
 use crate::env_file;
 use crate::options::{FLAGS_ONLY, OPTIONS, Opt, Value, Verb, find};
@@ -61,6 +62,17 @@ pub struct Settings {
     values: BTreeMap<&'static str, Setting>,
     /// What a careful reader of the files should be told.
     pub notes: Vec<String>,
+    variables: Variables,
+}
+
+/// Variables that are no option: who asks an MLflow server, and how patiently. They may be secrets, so they are never shown.
+#[derive(Default)]
+struct Variables(BTreeMap<&'static str, String>);
+
+impl std::fmt::Debug for Variables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} variables", self.0.len())
+    }
 }
 
 /// What the settings are made from, so that tests need no real environment.
@@ -82,7 +94,14 @@ impl Settings {
             verb,
             values: BTreeMap::new(),
             notes,
+            variables: Variables::default(),
         };
+        for &name in VARIABLES {
+            let set = (around.environment)(name).filter(|text| !text.trim().is_empty());
+            if let Some(text) = set.or_else(|| dotenv.get(name).cloned()) {
+                settings.variables.0.insert(name, text);
+            }
+        }
         let rows = || OPTIONS.iter().filter(|option| option.serves(verb));
         // The file is itself an option, so the others wait until it is read.
         let nothing = (String::new(), toml::Table::new());
@@ -151,9 +170,19 @@ impl Settings {
         }
     }
 
+    /// A variable of [`VARIABLES`]: from the environment, else from `.env`.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.variables.0.get(name).cloned()
+    }
+
     /// The command that they are for.
     pub fn verb(&self) -> Verb {
         self.verb
+    }
+
+    /// Does the command have this option?
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
     }
 
     /// The setting of this option; only names of the table, only those of the command.

@@ -12,6 +12,7 @@ use senti::memory::Sizes;
 use senti::observe::{Event, Next};
 use senti::plan::{Draft, Plan};
 use senti::{Error, ErrorKind};
+use senti_io::mlflow::describe;
 use senti_io::registry::{Entry, Registry};
 use senti_io::report::{
     Recorder, date, forecast_value, predictions_bytes, scores_value, write_training,
@@ -20,14 +21,16 @@ use senti_io::sources::Reading;
 use serde_json::json;
 
 use crate::every::Every;
+use crate::exchange::Registered;
 use crate::failure::{Outcome, hinted, usage};
 use crate::interrupt::Stage;
 use crate::memory::Budget;
 use crate::options::{Verb, find};
 use crate::progress::Progress;
 use crate::settings::Settings;
+use crate::tracking::{Subject, Tracking, Wanted};
 use crate::unfinished::Unfinished;
-use crate::{interrupt, machine, places, say, scores, source};
+use crate::{exchange, interrupt, machine, places, remote, say, scores, show_config, source};
 
 /// Weights from which on a person should know that the network is large.
 const LARGE: usize = 50_000_000;
@@ -46,6 +49,9 @@ pub fn run(settings: &Settings) -> Outcome {
     places::spare_input(&request, &output, Verb::Train, no_plot)?;
     let registry = Registry::open(settings.path("registry").unwrap_or_default());
     places::writable(&registry, &plan.model_type)?;
+    let server = settings.switch("register");
+    let server = server.then(|| remote::registry(settings)).transpose()?;
+    let wanted = Wanted::of(settings)?;
     let mut unfinished = Unfinished::new(&output, Every::of(settings));
     let resumes = settings.switch("resume");
     unfinished.announce(resumes)?;
@@ -67,11 +73,76 @@ pub fn run(settings: &Settings) -> Outcome {
         reading: &reading,
         budget,
     };
-    let recorder = Recorder::new(&output)?;
-    let (learned, recorder) = learn(&task, recorder, &mut unfinished, resume.as_ref())?;
+    let subject = Subject {
+        command: "train",
+        what: &plan.model_type,
+        horizon: plan.forecast_horizon,
+        key: key(&plan),
+        params: describe::plan(&plan),
+        reading: &reading,
+        read_with: task.provenance.read_with.clone(),
+        config: show_config::json(settings),
+        simd: machine.simd.name(),
+        context: "training",
+        resumes,
+    };
+    let mut tracking = Tracking::begin(wanted, &subject);
+    let desk = Desk {
+        settings,
+        registry: &registry,
+        output: &output,
+    };
+    let done = work(
+        &task,
+        &desk,
+        &mut unfinished,
+        resume.as_ref(),
+        &mut tracking,
+    );
+    // The result waits for nobody, unless it tells what came of a registration.
+    let done = done.and_then(|done| match &server {
+        Some(_) => Ok(done),
+        None => result(&done, None, settings).map(|()| done),
+    });
+    tracking.close(&done, unfinished.kept().is_some());
+    let done = done?;
+    match server {
+        // Behind the tracking, so that the model is linked to its run.
+        Some(server) => {
+            let registered = exchange::register(&done.entry, &server, settings)?;
+            result(&done, Some(&registered), settings)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Where things go.
+struct Desk<'a> {
+    settings: &'a Settings,
+    registry: &'a Registry,
+    output: &'a Path,
+}
+
+/// Everything from the first batch to the last file.
+fn work(
+    task: &Task<'_>,
+    desk: &Desk<'_>,
+    unfinished: &mut Unfinished,
+    resume: Option<&State>,
+    tracking: &mut Tracking,
+) -> Outcome<Done> {
+    let Task { plan, reading, .. } = task;
+    let Desk {
+        settings,
+        registry,
+        output,
+    } = desk;
+    let recorder = Recorder::new(output)?;
+    let (learned, recorder) = learn(task, recorder, unfinished, resume, tracking)?;
+    tracking.trained(&learned.artifact);
 
     // A resumed run may only have to write its files: its model is saved once.
-    let there = resume.and_then(|_| saved_before(&registry, &plan, &learned.artifact));
+    let there = resume.and_then(|_| saved_before(registry, plan, &learned.artifact));
     let entry = match there {
         Some(entry) => {
             say::note(&format!("the model is saved already, as {}", name(&entry)));
@@ -79,30 +150,67 @@ pub fn run(settings: &Settings) -> Outcome {
         }
         None => {
             let saved = registry.save(&learned.artifact, &plan.model_type, source::now());
-            saved.map_err(|error| not_saved(error, &unfinished))?
+            saved.map_err(|error| not_saved(error, unfinished))?
         }
     };
+    tracking.saved(&learned.artifact, &name(&entry));
     interrupt::stage(Stage::Writing);
     let files = write_training(
-        &output,
+        output,
         &learned,
         &reading.table,
         recorder,
         Some(&entry),
-        no_plot,
+        settings.switch("no_plot"),
     );
-    let files = files.map_err(|error| not_written(error, &entry, &unfinished))?;
+    let files = files.map_err(|error| not_written(error, &entry, unfinished))?;
     unfinished.done()?;
-    let (json, text) = (
-        || document(&learned, &entry, &files),
-        || text(&learned, &entry, &files),
-    );
+    tracking.files(&files);
+    Ok(Done {
+        learned,
+        entry,
+        files,
+    })
+}
+
+/// A training whose model and files are saved.
+struct Done {
+    learned: Learned,
+    entry: Entry,
+    files: Vec<PathBuf>,
+}
+
+/// Says what came of it.
+fn result(done: &Done, registered: Option<&Registered>, settings: &Settings) -> Outcome {
+    let Done {
+        learned,
+        entry,
+        files,
+    } = done;
+    let json = || {
+        let mut document = document(learned, entry, files);
+        if let Some(registered) = registered {
+            document["registered"] = registered.json();
+        }
+        document
+    };
+    let text = || {
+        let told = registered.map(Registered::text);
+        text(learned, entry, files) + &told.unwrap_or_default()
+    };
     say::result(settings.json(), json, text)
+}
+
+/// The same for every run of a training that may be resumed: the plan without what may be raised on the way.
+fn key(plan: &Plan) -> String {
+    let mut plan = serde_json::to_value(plan).unwrap_or_default();
+    plan.as_object_mut().map(|plan| plan.remove("epochs"));
+    plan.to_string()
 }
 
 /// As it is called on the command line: `lstm/3`.
 pub fn name(entry: &Entry) -> String {
-    format!("{}/{}", entry.model_type, entry.version)
+    entry.called()
 }
 
 /// The very same model in the registry: of these data, weight for weight.
@@ -200,6 +308,7 @@ fn learn(
     mut recorder: Recorder,
     unfinished: &mut Unfinished,
     resume: Option<&State>,
+    tracking: &mut Tracking,
 ) -> Outcome<(Learned, Recorder)> {
     let Task {
         plan,
@@ -217,6 +326,7 @@ fn learn(
             _ => Stage::Working,
         });
         progress.see(&event, start.elapsed());
+        tracking.see(&event);
         if let Event::Prepared { sizes, notes } = &event {
             say::note(&format!(
                 "{} of {}; windows: {} to train, {} to validate, {} to calibrate, {} to test",

@@ -12,7 +12,7 @@ use senti::doors::{Machine, Outcome as Learned, Provenance, fit, forecast};
 use senti::observe::{Event, Next};
 use senti::{Error, ErrorKind, Result};
 use senti_engine::Simd;
-use senti_io::registry::{Registry, is_model, load_folder};
+use senti_io::registry::{Backend, SCHEME, is_model, load_folder};
 use senti_io::report::date;
 use senti_io::sources::Reading;
 use serde_json::json;
@@ -22,7 +22,7 @@ use crate::grid::Grid;
 use crate::interrupt::Stage;
 use crate::progress::Progress;
 use crate::settings::{Origin, Settings};
-use crate::{interrupt, machine, models, say, source, train};
+use crate::{interrupt, machine, models, remote, say, source};
 
 /// What the comparison came to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,6 +107,15 @@ pub fn run(word: &str, mut settings: Settings) -> Outcome {
 
 /// A model of the registry, or the folder of one.
 pub fn find(word: &str, settings: &Settings) -> Outcome<Saved> {
+    if word.starts_with(SCHEME) {
+        let which = models::reference(word)?;
+        let there = remote::registry(settings)?;
+        let loaded = there.load(&which);
+        remote::tell(&there);
+        let (entry, artifact) = loaded?;
+        let name = entry.called();
+        return Ok(Saved { name, artifact });
+    }
     let folder = Path::new(word);
     let is_path = folder.is_absolute() || word.starts_with('.') || word.matches('/').count() > 1;
     if is_model(folder) {
@@ -120,12 +129,11 @@ pub fn find(word: &str, settings: &Settings) -> Outcome<Saved> {
             .hint("name the folder that holds `artifact.json`")
             .into());
     }
-    let registry = Registry::open(settings.path("registry").unwrap_or_default());
-    let (model_type, version) = models::split(word)?;
-    let (entry, artifact) = registry
-        .load_entry(model_type, version)
-        .map_err(|error| models::absent(error, &registry, model_type, version))?;
-    let name = train::name(&entry);
+    let which = models::reference(word)?;
+    let here = models::local(settings);
+    let loaded = Backend::load(&here, &which);
+    let (entry, artifact) = loaded.map_err(|error| models::explained(error, &here, &which))?;
+    let name = entry.called();
     Ok(Saved { name, artifact })
 }
 

@@ -72,6 +72,19 @@ fn sync_folder(path: &Path) {
     }
 }
 
+/// Waits until everything in a folder is on disk, and the folder.
+fn sync_all(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => sync_all(&entry.path())?,
+            false => File::open(entry.path())?.sync_all()?,
+        }
+    }
+    sync_folder(folder);
+    Ok(())
+}
+
 /// The folder that a path stands in; `.` where it names none.
 pub(crate) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
@@ -261,9 +274,13 @@ impl Stage {
         &self.folder
     }
 
-    /// Writes a file of this name into the folder. An error names `shown`, the place where it will stand.
+    /// Writes a file of this name into the folder; folders that the name begins with are made. An error names `shown`, the place where
+    /// it will stand.
     pub fn write(&self, name: &str, bytes: &[u8], shown: &Path) -> Result<()> {
-        fs::write(self.folder.join(name), bytes)
+        let path = self.folder.join(name);
+        path.parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&path, bytes))
             .map_err(|cause| failed("write", &shown.join(name), cause))
     }
 
@@ -277,11 +294,7 @@ impl Stage {
 
     /// Waits until files and folder are on disk.
     fn sync(&self) -> io::Result<()> {
-        for name in self.names()? {
-            File::open(self.folder.join(name))?.sync_all()?;
-        }
-        sync_folder(&self.folder);
-        Ok(())
+        sync_all(&self.folder)
     }
 
     /// Becomes `target`, which must not exist: `false` when it does (somebody was faster). Its files are on disk before.

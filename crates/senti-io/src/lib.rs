@@ -3,7 +3,9 @@
 pub mod atomic;
 pub mod checkpoint;
 pub mod folds;
+pub mod http;
 pub mod mlflow;
+pub mod onnx;
 pub mod plots;
 pub mod registry;
 pub mod report;

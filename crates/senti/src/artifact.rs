@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::Calendar;
 use crate::observe::{EpochRecord, Sizes};
 use crate::plan::{LEVELS, Plan};
 use crate::table::{Role, Time};
@@ -62,9 +63,37 @@ pub struct DataRecord {
     pub last: Time,
     /// Milliseconds of a step.
     pub step: i64,
+    /// Step and open slots of the week; none in artifacts that are older than this record. See [`DataRecord::calendar`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Calendar>,
     /// Columns and their roles.
     pub columns: Vec<ColumnRecord>,
 }
+
+impl DataRecord {
+    /// The calendar of the rows: the recorded one, or, where none was recorded, the one that the rows prove. Rows on every slot from the
+    /// first to the last leave no slot that could be closed, if they cover a week.
+    ///
+    /// # Errors
+    /// Where nothing was recorded and rows are missing: closed slots and gaps cannot be told apart.
+    pub fn calendar(&self) -> Result<Calendar> {
+        if let Some(calendar) = &self.calendar {
+            return Ok(calendar.clone());
+        }
+        let slots = (self.last - self.first) / self.step + 1;
+        if usize::try_from(slots) == Ok(self.rows) && self.last - self.first >= WEEK {
+            return Ok(Calendar::continuous(self.step, self.first));
+        }
+        Err(Error::data(format!(
+            "the model was trained by a version that did not record which slots of the week are open, and its {} rows leave some of {slots} out",
+            self.rows
+        ))
+        .hint("train it again"))
+    }
+}
+
+/// Milliseconds of a week.
+const WEEK: i64 = 7 * 86_400_000;
 
 /// First and last origin of a part of the split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -146,6 +146,15 @@ impl Calendar {
         })
     }
 
+    /// Every slot is open; `time` is the time of one of them.
+    pub fn continuous(step: i64, time: Time) -> Self {
+        Self {
+            step,
+            phase: time.rem_euclid(step),
+            open: Vec::new(),
+        }
+    }
+
     /// How far times stand from the beginning of their slot, where they stand in its last second: they are closing times then.
     pub(crate) fn closing_time(&self) -> Option<i64> {
         (self.step >= MINUTE && self.step <= DAY && self.step - self.phase <= SECOND)
@@ -155,6 +164,16 @@ impl Calendar {
     /// Milliseconds from one slot to the next.
     pub fn step(&self) -> i64 {
         self.step
+    }
+
+    /// Time of any slot modulo the step.
+    pub fn phase(&self) -> i64 {
+        self.phase
+    }
+
+    /// Runs of open slots of the week, counted from Thursday 1970-01-01 plus phase on; empty where every slot is open.
+    pub fn open(&self) -> &[Range<u32>] {
+        &self.open
     }
 
     /// The step as people say it: `day`, `hour`, `15 minutes`.

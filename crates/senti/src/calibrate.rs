@@ -211,6 +211,12 @@ impl Calibration {
                 .all(|factor| (RANGE.0..=RANGE.1).contains(factor))
     }
 
+    /// Does it leave forecasts as they are?
+    pub fn is_none(&self) -> bool {
+        let mut numbers = self.shares.iter().chain(&self.factors);
+        numbers.all(|number| *number == 1.0)
+    }
+
     /// Share of the forecast move that is believed at a step (from 0).
     pub fn share(&self, step: usize) -> f64 {
         self.shares[step]

@@ -54,8 +54,8 @@ pub struct Outcome {
     pub forecast: Forecast,
 }
 
-/// Features beyond the window and their warm-up that a forecast looks at: exponential features have faded by then.
-pub(crate) const FADE: usize = 1_000;
+/// Rows beyond the window and its warm-up that a forecast looks at: exponential features have faded by then.
+pub const FADE: usize = 1_000;
 
 /// Learns a model from a table, evaluates it on windows it never saw and forecasts from the last candle.
 ///
@@ -135,6 +135,7 @@ pub fn fit(
             first: table.time()[0],
             last: table.time()[table.n_rows() - 1],
             step: table.calendar().step(),
+            calendar: Some(table.calendar().clone()),
             columns: table
                 .columns()
                 .iter()

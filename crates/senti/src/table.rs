@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 
 pub use found::{Dropped, Found, Gap};
 pub use roles::{Assignment, infer_roles, nearest_name, plain_role};
-pub use rows::{Rows, TableOptions};
+pub use rows::{Rows, TableOptions, default_fill};
 
 /// Milliseconds since 1970-01-01T00:00:00Z. The time of a row is the opening time of its candle.
 pub type Time = i64;

@@ -33,7 +33,7 @@ use crate::table::Time;
 use crate::windows::{Window, Windows};
 
 /// Regressors, the constant included.
-const K: usize = 8;
+pub const K: usize = 8;
 /// Where the coefficients are drawn to.
 const PRIOR: [f64; K] = [0.0, 0.3, 0.3, 0.3, 0.0, 0.0, 0.0, 0.0];
 /// How strongly.
@@ -41,19 +41,19 @@ const RIDGE: [f64; K] = [0.0, 10.0, 10.0, 10.0, 100.0, 100.0, 100.0, 100.0];
 /// Newton steps at most.
 const NEWTON: usize = 25;
 /// Rows that the longest regressor looks at, with the mean behind the oldest of them.
-const REACH: usize = 66 + MONTH;
+pub const REACH: usize = 66 + MONTH;
 /// Rows from which on a regressor is trusted in learning.
-const FIRST: usize = 70;
+pub const FIRST: usize = 70;
 /// The variance of a candle is at least this share of the mean of the last 22: a flat candle has no logarithm.
-const STILL: f64 = 0.05;
+pub const STILL: f64 = 0.05;
 /// Rows of that mean.
-const MONTH: usize = 22;
+pub const MONTH: usize = 22;
 /// Seasons that their factors are learned from.
 const SEASONS: usize = 104;
 /// Moves beyond this many times the mean around them count as it.
 const OUTLIER: f64 = 5.0;
 /// Matured moves that tell whether spreads are right lately, and the independent ones at which they have half the say.
-const LATELY: (usize, f64) = (365, 10.0);
+pub const LATELY: (usize, f64) = (365, 10.0);
 /// Blocks that a regression is fitted without.
 const BLOCKS: usize = 5;
 /// Fewest windows to learn from, and fewest for each step ahead.
@@ -61,7 +61,7 @@ const LEAST: (usize, usize) = (200, 8);
 /// Most rows that coefficients are learned from; more are thinned out evenly.
 const SAMPLE: usize = 20_000;
 /// A range over w candles of a random walk is about this many standard deviations of a candle, times the root of w.
-const RANGE: f64 = 1.67;
+pub const RANGE: f64 = 1.67;
 
 /// Expected absolute moves, learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,11 +105,17 @@ impl Season {
         }
     }
 
-    fn class(self, time: Time) -> usize {
+    /// Milliseconds of a class.
+    fn unit(self) -> i64 {
         match self {
-            Self::Weekday => time.div_euclid(DAY).rem_euclid(7) as usize,
-            Self::Hour => time.div_euclid(HOUR).rem_euclid(24) as usize,
+            Self::Weekday => DAY,
+            Self::Hour => HOUR,
         }
+    }
+
+    fn class(self, time: Time) -> usize {
+        time.div_euclid(self.unit())
+            .rem_euclid(self.classes() as i64) as usize
     }
 
     /// The seasons of a calendar, with the rows that each takes.
@@ -364,6 +370,29 @@ impl Volatility {
     /// Steps ahead (H).
     pub fn horizon(&self) -> usize {
         self.coefficients.len()
+    }
+
+    /// Coefficients of each step ahead, one of each regressor: (H, K).
+    pub fn coefficients(&self) -> &[[f64; K]] {
+        &self.coefficients
+    }
+
+    /// Factor that quantiles of each step are widened by: (H).
+    pub fn level(&self) -> &[f64] {
+        &self.level
+    }
+
+    /// Mean of |y| / spread that is expected of new rows: (H).
+    pub fn typical(&self) -> &[f64] {
+        &self.typical
+    }
+
+    /// Each season as milliseconds of a class and the factors of variance of its classes: a row's class is its time in units of those
+    /// milliseconds, rounded down, modulo the number of classes.
+    pub fn seasons(&self) -> impl Iterator<Item = (i64, &[f64])> {
+        self.seasons
+            .iter()
+            .map(|seasonal| (seasonal.season.unit(), &seasonal.factors[..]))
     }
 
     /// Can it have been learned for forecasts of `horizon` steps?

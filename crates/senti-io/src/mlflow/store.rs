@@ -380,8 +380,7 @@ impl Store {
                 fs::create_dir_all(folder)?;
             }
             let mut file = File::create_new(&place)?;
-            file.write_all(bytes)?;
-            file.sync_all()
+            file.write_all(bytes)
         };
         write().map_err(|cause| failed("write", &shown, cause))
     }

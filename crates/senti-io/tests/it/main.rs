@@ -20,4 +20,5 @@ mod sources;
 mod sources_parquet;
 mod sources_properties;
 mod sources_refused;
+mod standing;
 mod trained;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use senti::ErrorKind;
-use senti_io::mlflow::export::export;
+use senti_io::mlflow::export::{Names, export};
 use senti_io::mlflow::record::{Experiment, RunRecord, Status, metric, run_id};
 use senti_io::mlflow::store::{Store, Version};
 use senti_io::registry::Registry;
@@ -121,7 +121,11 @@ fn a_full_disk_leaves_nothing() {
         let Some(disk) = Disk::mount(dir.path(), &format!("size={}k", 4 * pages)) else {
             return;
         };
-        match export(&registry, &dir.path().join("models.db"), None, 5) {
+        let names = Names {
+            base: "m",
+            experiment: None,
+        };
+        match export(&registry, &dir.path().join("models.db"), &names, 5) {
             Ok(done) => {
                 assert_eq!(done.models.len(), 3);
                 assert_eq!(names(dir.path()), ["models.db", "models.db.artifacts"]);

@@ -6,6 +6,7 @@
 mod fold;
 pub mod walk;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
@@ -15,6 +16,7 @@ pub use walk::{Layout, Walk};
 use crate::artifact::Tensor;
 use crate::doors::{Machine, mean_move};
 use crate::forecast::Predictions;
+use crate::metrics::{Evaluator, Scores};
 use crate::observe::{Event, Next, Observer, interrupted};
 use crate::plan::{LEVELS, Plan};
 use crate::rivals;
@@ -85,6 +87,30 @@ pub struct Backtest {
     pub folds: Vec<FoldRecord>,
     /// What a reader should know of the walk.
     pub notes: Vec<String>,
+}
+
+impl Backtest {
+    /// The origins that a fold forecast, as positions in [`Truth::origins`].
+    pub fn origins_of(&self, fold: &FoldRecord) -> Range<usize> {
+        let origins = &self.truth.origins;
+        let first = origins.partition_point(|time| *time < fold.first_origin);
+        first..origins.partition_point(|time| *time <= fold.last_origin)
+    }
+
+    /// Scores of a model on these origins alone, in units of the target; none of a model that is not here.
+    pub fn scores(&self, model: &str, origins: Range<usize>) -> Option<Scores> {
+        let track = self.tracks.iter().find(|track| track.model == model)?;
+        let mut evaluator = Evaluator::new(self.truth.horizon, &self.levels, self.mean_move);
+        for origin in origins {
+            evaluator.add(
+                self.truth.last_close[origin],
+                self.truth.actual(origin),
+                track.predictions.point(origin),
+                track.predictions.quantiles(origin),
+            );
+        }
+        Some(evaluator.finish())
+    }
 }
 
 /// Folds of one model that must follow one another: one alone, or a run of them where each starts from the weights of the one before.

@@ -44,7 +44,7 @@ pub struct Dropped {
 /// Where a raw column is found in a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Source {
+pub enum Source {
     /// By what it means, whatever it is called.
     Role(Role),
     /// By its name.
@@ -64,6 +64,20 @@ enum Made {
         #[serde(flatten)]
         form: Form,
         persistence: Option<f64>,
+    },
+}
+
+/// How one column of the matrix is made, for whoever makes it elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub enum Recipe<'a> {
+    /// A row of [`FEATURES`].
+    Candles(&'static Feature),
+    /// A raw column in a form.
+    Column {
+        /// Which column.
+        source: &'a Source,
+        /// In what form.
+        form: Form,
     },
 }
 
@@ -170,6 +184,11 @@ impl FeatureSet {
     /// Names in the order of the matrix's columns; a raw column's is `column:form`.
     pub fn names(&self) -> Vec<&str> {
         self.made.iter().map(Made::name).collect()
+    }
+
+    /// How each feature is made, in the order of the matrix's columns.
+    pub fn recipes(&self) -> Result<Vec<Recipe<'_>>> {
+        self.made.iter().map(Made::recipe).collect()
     }
 
     /// What each feature is, in the order of the matrix's columns.
@@ -309,6 +328,16 @@ impl Made {
                 }
             }
         }
+    }
+
+    fn recipe(&self) -> Result<Recipe<'_>> {
+        Ok(match self {
+            Self::Candles { feature } => Recipe::Candles(find(feature)?),
+            Self::Column { source, form, .. } => Recipe::Column {
+                source,
+                form: *form,
+            },
+        })
     }
 
     fn warm_up(&self) -> usize {

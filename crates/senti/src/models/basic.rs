@@ -173,11 +173,42 @@ fn go_on(job: &Job<'_>, done: usize, observe: &mut Observer<'_>) -> Result<()> {
     }
 }
 
+/// What a ridge regression computes a forecast with.
+pub struct BasicParts {
+    /// Turns encoded values into prices.
+    pub target: Target,
+    /// One row an input, the prepared features of the oldest row first: (T · F, H).
+    pub coefficients: Vec<f64>,
+    /// (H)
+    pub intercept: Vec<f64>,
+    /// What is added to the encoded point for each quantile: (H, Q).
+    pub residuals: Vec<f64>,
+}
+
+pub(super) fn take_apart(manifest: &Manifest, tensors: &[Tensor]) -> Result<BasicParts> {
+    let Basic {
+        target,
+        ridge,
+        residuals,
+        ..
+    } = read(manifest, tensors)?;
+    Ok(BasicParts {
+        target,
+        coefficients: ridge.coefficients,
+        intercept: ridge.intercept,
+        residuals,
+    })
+}
+
 pub(super) fn load(
     manifest: &Manifest,
     tensors: &[Tensor],
     _machine: Machine,
 ) -> Result<Box<dyn Fitted>> {
+    Ok(Box::new(read(manifest, tensors)?))
+}
+
+fn read(manifest: &Manifest, tensors: &[Tensor]) -> Result<Basic> {
     let record: Record = read_record(manifest, "basic")?;
     let values = |name: &str, wanted: usize| match &find_tensor(tensors, name)?.values {
         Values::F64(values) if values.len() == wanted => Ok(values.clone()),
@@ -201,12 +232,12 @@ pub(super) fn load(
             horizon * LEVELS.len()
         )));
     }
-    Ok(Box::new(Basic::new(
+    Ok(Basic::new(
         record.target,
         ridge,
         record.alpha,
         record.residuals,
-    )))
+    ))
 }
 
 impl Fitted for Basic {

@@ -21,6 +21,10 @@ mod naive;
 pub mod target;
 mod trees;
 
+pub use basic::BasicParts;
+pub use lstm::{Head, LstmParts};
+pub use trees::TreesParts;
+
 /// Windows that a model predicts at once, at most.
 pub const CHUNK: usize = 128;
 
@@ -119,6 +123,28 @@ pub fn open(manifest: &Manifest, tensors: &[Tensor], machine: Machine) -> Result
     match manifest.plan.model_type.as_str() {
         "lstm" => lstm::open(manifest, tensors, machine).map(Some),
         _ => Ok(None),
+    }
+}
+
+/// Everything that a trained model computes a forecast with, for whoever computes it elsewhere: an export.
+pub enum Parts {
+    /// A network.
+    Lstm(LstmParts),
+    /// A ridge regression.
+    Basic(BasicParts),
+    /// A forest.
+    Trees(TreesParts),
+}
+
+/// The parts of an artifact's model, checked as for a forecast.
+pub fn take_apart(manifest: &Manifest, tensors: &[Tensor]) -> Result<Parts> {
+    match manifest.plan.model_type.as_str() {
+        "lstm" => lstm::take_apart(manifest, tensors).map(Parts::Lstm),
+        "basic" => basic::take_apart(manifest, tensors).map(Parts::Basic),
+        "trees" => trees::take_apart(manifest, tensors).map(Parts::Trees),
+        other => Err(Error::unsupported(format!(
+            "a model of type `{other}` cannot be taken apart"
+        ))),
     }
 }
 

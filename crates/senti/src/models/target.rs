@@ -89,6 +89,21 @@ impl Target {
         self.scale.len()
     }
 
+    /// What is learned of a close.
+    pub fn kind(&self) -> plan::Target {
+        self.kind
+    }
+
+    /// What is taken away from a value before it is scaled: (H).
+    pub fn centre(&self) -> &[f64] {
+        &self.centre
+    }
+
+    /// Unit of a value where no volatility was learned: (H).
+    pub fn scale(&self) -> &[f64] {
+        &self.scale
+    }
+
     /// The expected moves, where they were learned.
     pub fn volatility(&self) -> Option<&Volatility> {
         self.volatility.as_ref()

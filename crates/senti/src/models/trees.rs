@@ -314,11 +314,47 @@ pub(super) fn memory(plan: &Plan, sizes: &Sizes) -> u64 {
     product(&[windows, steps, row]).saturating_add(own)
 }
 
+/// What a forest computes a forecast with.
+pub struct TreesParts {
+    /// The trees. A row is the prepared features of the last row of the window, the logarithm of the window's volatility over the usual
+    /// one, the step from 0, and the weekdays of the first and of this candle ahead.
+    pub forest: Forest,
+    /// Mean variance of a step over the training windows: the usual one.
+    pub variance: f64,
+    /// Weight of the window's own variance beside the usual one.
+    pub own: f64,
+    /// Weight of a squared log return of the window over that of the next newer one.
+    pub decay: f64,
+    /// Quantiles that the trees correct: (H, Q).
+    pub quantiles: Vec<f64>,
+    /// Weekday of each candle ahead, by the weekday of the origin, 0 is a Thursday: (7, H).
+    pub weekdays: Vec<u8>,
+    /// What volatility is multiplied with for the unit of each step, by the weekday of the origin: (7, H).
+    pub reach: Vec<f64>,
+}
+
+pub(super) fn take_apart(manifest: &Manifest, tensors: &[Tensor]) -> Result<TreesParts> {
+    let Trees { units, forest, .. } = read(manifest, tensors)?;
+    Ok(TreesParts {
+        forest,
+        variance: units.variance,
+        own: OWN,
+        decay: DECAY,
+        quantiles: units.quantiles,
+        weekdays: units.weekdays,
+        reach: units.reach,
+    })
+}
+
 pub(super) fn load(
     manifest: &Manifest,
     tensors: &[Tensor],
     _machine: Machine,
 ) -> Result<Box<dyn Fitted>> {
+    Ok(Box::new(read(manifest, tensors)?))
+}
+
+fn read(manifest: &Manifest, tensors: &[Tensor]) -> Result<Trees> {
     let record: Record = read_record(manifest, "trees")?;
     let values = |name: &str| match &find_tensor(tensors, name)?.values {
         Values::F32(values) => Ok(values.clone()),
@@ -346,7 +382,7 @@ pub(super) fn load(
     if !is_sound {
         return Err(Error::data("the artifact's trees do not fit its plan"));
     }
-    Ok(Box::new(Trees::new(record.units, forest)))
+    Ok(Trees::new(record.units, forest))
 }
 
 impl Trees {

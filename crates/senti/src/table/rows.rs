@@ -31,6 +31,15 @@ pub struct TableOptions {
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
+/// Longest gap that is filled where nothing else is asked for, in rows of this step.
+pub fn default_fill(step: i64) -> usize {
+    if step >= DAY {
+        3
+    } else {
+        (HOUR / step).max(3) as usize
+    }
+}
+
 impl Rows {
     /// Where a row is: its line, or its number.
     fn place(&self, row: usize) -> String {
@@ -113,15 +122,12 @@ pub(super) fn build(mut rows: Rows, options: &TableOptions) -> Result<(Table, Fo
     found.step_ms = calendar.step();
     found.continuous = calendar.is_continuous();
     found.week = calendar.week_name().to_owned();
-    let default_fill = if calendar.step() >= DAY {
-        3
-    } else {
-        (HOUR / calendar.step()).max(3) as usize
-    };
     let segments = fill_gaps(
         &mut rows,
         &calendar,
-        options.max_fill.unwrap_or(default_fill),
+        options
+            .max_fill
+            .unwrap_or_else(|| default_fill(calendar.step())),
         &mut found,
     );
     found.segments = segments.len();

@@ -42,6 +42,11 @@ impl Base {
         }
     }
 
+    /// Start (H, Q), now (H, Q) and shares (H).
+    pub fn into_numbers(self) -> [Vec<f64>; 3] {
+        [self.start, self.now, self.shares]
+    }
+
     /// Does it fit forecasts of this shape?
     pub fn fits(&self, horizon: usize, levels: usize) -> bool {
         let finite = |values: &[f64]| values.iter().all(|value| value.is_finite());

@@ -458,11 +458,65 @@ pub(super) fn open(manifest: &Manifest, tensors: &[Tensor], machine: Machine) ->
     })
 }
 
+/// What a network computes a forecast with.
+pub struct LstmParts {
+    /// Turns encoded values into prices.
+    pub target: Target,
+    /// The weights by Keras's names and in its layout.
+    pub weights: Vec<senti_engine::Tensor>,
+    /// Units of each bidirectional layer.
+    pub units: Vec<usize>,
+    /// How the outputs of the dense layer become encoded quantiles.
+    pub head: Head,
+}
+
+/// How the outputs of the dense layer become encoded quantiles.
+pub enum Head {
+    /// An output for each step and level: [`senti_engine::Pinball`].
+    Quantiles {
+        /// What the middle output is multiplied with to be the median.
+        location_rate: f64,
+        /// What forecasts start from, where it was learned: start (H, Q), now (H, Q) and shares (H). A quantile is
+        /// `now + share · (quantile − start)`, and those of a step are sorted.
+        base: Option<[Vec<f64>; 3]>,
+        /// Are units multiplied with [`crate::volatility::Volatility::lately`]?
+        lately: bool,
+    },
+    /// An output for each step: the point. What is added to it for each quantile: (H, Q).
+    Point(Vec<f64>),
+}
+
+pub(super) fn take_apart(manifest: &Manifest, tensors: &[Tensor]) -> Result<LstmParts> {
+    let machine = Machine {
+        threads: 1,
+        simd: senti_engine::Simd::detect(),
+    };
+    let model = read(manifest, tensors, machine)?;
+    let settled = model.base.filter(|base| base.settled);
+    Ok(LstmParts {
+        weights: model.network.weights(),
+        units: manifest.plan.units.clone(),
+        head: match &model.loss {
+            senti_engine::Loss::Pinball(head) => Head::Quantiles {
+                location_rate: f64::from(head.location_rate()),
+                lately: settled.is_some() && model.target.volatility().is_some(),
+                base: settled.map(Base::into_numbers),
+            },
+            _ => Head::Point(model.residuals),
+        },
+        target: model.target,
+    })
+}
+
 pub(super) fn load(
     manifest: &Manifest,
     tensors: &[Tensor],
     machine: Machine,
 ) -> Result<Box<dyn Fitted>> {
+    Ok(Box::new(read(manifest, tensors, machine)?))
+}
+
+fn read(manifest: &Manifest, tensors: &[Tensor], machine: Machine) -> Result<Lstm> {
     let record: Record = read_record(manifest, "lstm")?;
     let plan = &manifest.plan;
     if !record.target.fits(plan.forecast_horizon) || record.features != manifest.features.len() {
@@ -500,7 +554,7 @@ pub(super) fn load(
         ));
     }
     model.base = record.base;
-    Ok(Box::new(model))
+    Ok(model)
 }
 
 impl Fitted for Lstm {

@@ -9,9 +9,9 @@
 //!                             weights.safetensors   the weights
 //!                             SHA256SUMS            of the two files above, for `sha256sum -c`
 //!                             created               when it was saved
+//!                           aliases.json            aliases and stages, see `standing.rs`
+//!                           register_3.json         version 3 waits to be registered on a server, see `pending.rs`
 //! ```
-//!
-//! Another backend (MLflow) gets a file of its own beside this one, with the same four verbs over the same types.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -20,68 +20,27 @@ use std::path::{Path, PathBuf};
 use senti::artifact::{Artifact, FORMAT, Manifest, Tensor};
 use senti::table::Time;
 use senti::{Error, Result};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::reference::{Reference, Which};
+use super::standing::Standing;
+use super::{
+    Backend, Entry, Facts, FileRecord, Files, Listed, Promotion, Row, Shown, check_promotion,
+    refuse_named,
+};
 use crate::atomic::{self, Stage, failed};
 use crate::weights;
 
 /// Start of every model's name; the original's name for its basic model.
 pub const BASE: &str = "sentiai_model";
 
-const ARTIFACT: &str = "artifact.json";
-const WEIGHTS: &str = "weights.safetensors";
-const SUMS: &str = "SHA256SUMS";
+pub(super) const ARTIFACT: &str = "artifact.json";
+pub(super) const WEIGHTS: &str = "weights.safetensors";
+pub(super) const SUMS: &str = "SHA256SUMS";
 const CREATED: &str = "created";
 /// Keeps the highest number that was deleted.
 const DELETED: &str = ".last_deleted";
 const LOCK: &str = ".lock";
-
-/// A registered model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
-    /// Registered name, `sentiai_model_lstm`.
-    pub name: String,
-    /// Model type, `lstm`.
-    pub model_type: String,
-    /// Number within the name, from 1.
-    pub version: u32,
-    /// Folder that holds it.
-    pub path: PathBuf,
-    /// When it was saved, in milliseconds since 1970; unknown where the small file that says so is gone.
-    pub created: Option<Time>,
-}
-
-/// A registered model and what its manifest says, or why it cannot be read.
-#[derive(Debug)]
-pub struct Listed {
-    /// The model.
-    pub entry: Entry,
-    /// Everything but the weights.
-    pub manifest: Result<Manifest>,
-}
-
-/// A registered model looked at closely: every file was compared with its checksum.
-#[derive(Debug)]
-pub struct Shown {
-    /// The model.
-    pub entry: Entry,
-    /// Everything but the weights.
-    pub manifest: Manifest,
-    /// Its files.
-    pub files: Vec<FileRecord>,
-}
-
-/// A file of a registered model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FileRecord {
-    /// Name within the folder.
-    pub name: String,
-    /// Length.
-    pub bytes: u64,
-    /// SHA-256 in hexadecimal.
-    pub sha256: String,
-}
 
 /// A registry in a folder.
 ///
@@ -134,31 +93,25 @@ impl Registry {
     /// Saves under the next free number. `created` is the present time: the same artifact gives the same files but for `created`.
     pub fn save(&self, artifact: &Artifact, model_type: &str, created: Time) -> Result<Entry> {
         let name = self.name(model_type)?;
-        let manifest = manifest_bytes(&artifact.manifest)?;
-        weights::check_finite(&artifact.tensors).map_err(|why| {
-            Error::data(format!("the model cannot be kept: {why}"))
-                .hint("lower `--learning_rate`, or look for absurd values in the data")
-        })?;
-        let tensors = weights::to_bytes(&artifact.tensors)?;
-        let sums = format!(
-            "{}  {ARTIFACT}\n{}  {WEIGHTS}\n",
-            sha256(&manifest),
-            sha256(&tensors)
-        );
+        self.keep(&Files::of(artifact)?, name, model_type, created)
+    }
+
+    /// Writes the files of a model under the next free number.
+    fn keep(&self, files: &Files, name: String, model_type: &str, created: Time) -> Result<Entry> {
         let created_text = jiff::Timestamp::from_millisecond(created)
             .map_err(|cause| Error::internal(format!("{created} ms is not a time")).because(cause))?
             .to_string();
 
         let folder = self.root.join(&name);
         let _lock = self.lock()?;
-        let result = (|| {
+        let result: Result<u32> = (|| {
             let stage = Stage::create(&folder)?;
             // Errors name the version's place, not the hidden one.
             let mut version = self.next_version(&folder)?;
             let shown = folder.join(version.to_string());
-            stage.write(ARTIFACT, &manifest, &shown)?;
-            stage.write(WEIGHTS, &tensors, &shown)?;
-            stage.write(SUMS, sums.as_bytes(), &shown)?;
+            for (name, bytes) in files.each() {
+                stage.write(name, bytes, &shown)?;
+            }
             stage.write(CREATED, format!("{created_text}\n").as_bytes(), &shown)?;
             // The lock makes this turn once; where a file system has no locks, the rename still overwrites nothing.
             while !stage.publish(&folder.join(version.to_string()))? {
@@ -177,6 +130,9 @@ impl Registry {
             model_type: model_type.into(),
             version,
             created: Some(created),
+            aliases: Vec::new(),
+            stage: Default::default(),
+            uri: None,
         })
     }
 
@@ -187,7 +143,7 @@ impl Registry {
 
     /// Loads a version, the newest by default, and says which it was.
     pub fn load_entry(&self, model_type: &str, version: Option<u32>) -> Result<(Entry, Artifact)> {
-        let entry = self.find(model_type, version)?;
+        let entry = self.find_version(model_type, &version.into())?;
         let artifact = load_folder(&entry.path)?;
         Ok((entry, artifact))
     }
@@ -196,8 +152,9 @@ impl Registry {
     pub fn list(&self) -> Result<Vec<Listed>> {
         let mut listed = Vec::new();
         for (name, model_type) in self.names()? {
+            let standing = self.standing(&name);
             for version in versions(&self.root.join(&name))? {
-                let entry = self.entry(&name, &model_type, version);
+                let entry = self.entry(&name, &model_type, version, &standing);
                 let manifest =
                     Sums::read(&entry.path).and_then(|sums| read_manifest(&entry.path, &sums));
                 listed.push(Listed { entry, manifest });
@@ -208,14 +165,14 @@ impl Registry {
 
     /// One model, the newest version by default, every file compared with its checksum.
     pub fn show(&self, model_type: &str, version: Option<u32>) -> Result<Shown> {
-        let entry = self.find(model_type, version)?;
+        let entry = self.find_version(model_type, &version.into())?;
         let sums = Sums::read(&entry.path)?;
         let manifest = read_manifest(&entry.path, &sums)?;
         let mut files = Vec::new();
         for name in [ARTIFACT, WEIGHTS] {
             let bytes = sums.checked(&entry.path, name)?;
             if name == WEIGHTS {
-                read_weights(&entry.path, &bytes)?;
+                weights_of(&bytes, &entry.path.join(WEIGHTS))?;
             }
             files.push(FileRecord {
                 name: name.into(),
@@ -232,16 +189,33 @@ impl Registry {
 
     /// Deletes one version for good. Its number is not given again.
     pub fn delete(&self, model_type: &str, version: u32) -> Result<Entry> {
-        let entry = self.find(model_type, Some(version))?;
+        self.find_version(model_type, &Which::Version(version))?;
         let _lock = self.lock()?;
+        self.remove(model_type, version, true)
+    }
+
+    /// Takes a version away; the caller holds the lock.
+    fn remove(&self, model_type: &str, version: u32, force: bool) -> Result<Entry> {
+        let entry = self.find_version(model_type, &Which::Version(version))?;
         let folder = self.root.join(&entry.name);
+        let mut standing = Standing::read(&folder)?;
+        if !force {
+            refuse_named(&entry)?;
+        }
         if version > last_deleted(&folder)? {
             atomic::write_file(&folder.join(DELETED), format!("{version}\n").as_bytes())?;
+        }
+        // The names first: killed in between, there is a version without an alias, and no alias without a version.
+        let before = standing.clone();
+        standing.forget(version);
+        if standing != before {
+            standing.write(&folder)?;
         }
         // Out of sight at once; the stage takes it away with itself, or its leftovers go with the next writer.
         let stage = Stage::create(&folder)?;
         fs::rename(&entry.path, stage.path().join("deleted"))
             .map_err(|cause| failed("delete", &entry.path, cause))?;
+        self.no_longer_waits(&entry);
         Ok(entry)
     }
 
@@ -271,7 +245,12 @@ impl Registry {
             .ok_or_else(|| Error::internal(format!("no number is left in `{}`", folder.display())))
     }
 
-    fn entry(&self, name: &str, model_type: &str, version: u32) -> Entry {
+    /// Aliases and stages for whoever looks by number or at everything: a damaged file hides no model. Who asks for an alias is told.
+    fn standing(&self, name: &str) -> Standing {
+        Standing::read(&self.root.join(name)).unwrap_or_default()
+    }
+
+    fn entry(&self, name: &str, model_type: &str, version: u32, standing: &Standing) -> Entry {
         let path = self.root.join(name).join(version.to_string());
         let created = fs::read_to_string(path.join(CREATED))
             .ok()
@@ -283,6 +262,9 @@ impl Registry {
             version,
             path,
             created,
+            aliases: standing.aliases_of(version),
+            stage: standing.stage_of(version),
+            uri: None,
         }
     }
 
@@ -309,23 +291,63 @@ impl Registry {
         Ok(names)
     }
 
-    fn find(&self, model_type: &str, version: Option<u32>) -> Result<Entry> {
+    /// The version that is meant; where it does not exist, what there is instead.
+    fn find_version(&self, model_type: &str, which: &Which) -> Result<Entry> {
         let name = self.name(model_type)?;
-        let there = versions(&self.root.join(&name))?;
-        let wanted = match version {
-            Some(version) => there.iter().find(|number| **number == version),
-            None => there.last(),
+        let folder = self.root.join(&name);
+        let there = versions(&folder)?;
+        let Some(newest) = there.last() else {
+            return Err(self.nothing_of(&name, model_type)?);
         };
-        if let Some(version) = wanted {
-            return Ok(self.entry(&name, model_type, *version));
-        }
-        if let (Some(version), false) = (version, there.is_empty()) {
-            let numbers: Vec<_> = there.iter().map(u32::to_string).collect();
-            return Err(Error::input(format!(
-                "`{name}` has no version {version}, there is {}",
-                numbers.join(", ")
-            )));
-        }
+        let numbers = |numbers: &[u32]| {
+            let texts: Vec<_> = numbers.iter().map(u32::to_string).collect();
+            texts.join(", ")
+        };
+        let (version, standing) = match which {
+            Which::Newest => (*newest, self.standing(&name)),
+            Which::Version(version) if there.contains(version) => (*version, self.standing(&name)),
+            Which::Version(version) => {
+                return Err(Error::input(format!(
+                    "`{name}` has no version {version}, there is {}",
+                    numbers(&there)
+                )));
+            }
+            Which::Alias(alias) => {
+                let standing = Standing::read(&folder)?;
+                let version = standing.aliases.get(alias).copied();
+                let version = version.filter(|version| there.contains(version));
+                let version = version.ok_or_else(|| {
+                    let known: Vec<_> = (standing.aliases.iter())
+                        .map(|(alias, version)| format!("`{alias}` (version {version})"))
+                        .collect();
+                    Error::input(format!("`{name}` has no alias `{alias}`")).hint(
+                        match known.is_empty() {
+                            true => format!(
+                                "give it to a version: `senti-ai models promote {model_type}/{newest} --alias {alias}`"
+                            ),
+                            false => format!("there is {}", known.join(", ")),
+                        },
+                    )
+                })?;
+                (version, standing)
+            }
+            Which::Stage(stage) => {
+                let standing = Standing::read(&folder)?;
+                let inside = |version: &&u32| standing.stage_of(**version) == *stage;
+                let version = there.iter().rev().find(inside).copied();
+                let version = version.ok_or_else(|| {
+                    Error::input(format!("`{name}` has no version in stage {stage}")).hint(format!(
+                        "put one there: `senti-ai models promote {model_type}/{newest} --stage {stage}`"
+                    ))
+                })?;
+                (version, standing)
+            }
+        };
+        Ok(self.entry(&name, model_type, version, &standing))
+    }
+
+    /// The error of a name without any version.
+    fn nothing_of(&self, name: &str, model_type: &str) -> Result<Error> {
         let error = Error::input(format!(
             "no model `{name}` in registry `{}`",
             self.root.display()
@@ -336,11 +358,97 @@ impl Registry {
             .filter(|(name, _)| versions(&self.root.join(name)).is_ok_and(|v| !v.is_empty()))
             .map(|(_, model_type)| model_type)
             .collect();
-        Err(error.hint(if others.is_empty() {
+        Ok(error.hint(if others.is_empty() {
             format!("train one first: `senti-ai train --model_type {model_type}`")
         } else {
             format!("there is a model of type {}", others.join(", "))
         }))
+    }
+
+    /// The model type that a reference names, by itself or as a part of a registered name.
+    pub fn type_of<'a>(&self, which: &'a Reference) -> &'a str {
+        match which.name.strip_prefix(&self.base) {
+            Some("") => "basic",
+            Some(rest) if rest.len() > 1 && rest.starts_with('_') => &rest[1..],
+            _ => &which.name,
+        }
+    }
+}
+
+impl Backend for Registry {
+    fn says(&self) -> String {
+        format!("registry `{}`", self.root.display())
+    }
+
+    fn name_of(&self, model_type: &str) -> Result<String> {
+        self.name(model_type)
+    }
+
+    fn find(&self, which: &Reference) -> Result<Entry> {
+        self.find_version(self.type_of(which), &which.which)
+    }
+
+    fn files(&self, entry: &Entry) -> Result<Files> {
+        let read = |name: &str| {
+            let path = entry.path.join(name);
+            fs::read(&path).map_err(|cause| failed("read", &path, cause))
+        };
+        let place = entry.path.display().to_string();
+        let sums = fs::read(entry.path.join(SUMS))
+            .map_err(|cause| failed("read checksums", &entry.path.join(SUMS), cause))?;
+        Files::checked(read(ARTIFACT)?, read(WEIGHTS)?, sums, &place)
+    }
+
+    fn add(&self, files: &Files, now: Time) -> Result<(Entry, bool)> {
+        // Nothing is taken in that could not be loaded.
+        let artifact = files.artifact("the model")?;
+        let model_type = artifact.manifest.plan.model_type.clone();
+        let name = self.name(&model_type)?;
+        let folder = self.root.join(&name);
+        for version in versions(&folder)?.into_iter().rev() {
+            let entry = self.entry(&name, &model_type, version, &self.standing(&name));
+            // Damaged files are not the same, whatever their checksums say.
+            if Backend::files(self, &entry).is_ok_and(|there| there == *files) {
+                return Ok((entry, true));
+            }
+        }
+        Ok((self.keep(files, name, &model_type, now)?, false))
+    }
+
+    fn save(&self, artifact: &Artifact, now: Time) -> Result<Entry> {
+        Self::save(self, artifact, &artifact.manifest.plan.model_type, now)
+    }
+
+    fn list(&self) -> Result<Vec<Row>> {
+        let rows = Self::list(self)?.into_iter().map(|listed| Row {
+            entry: listed.entry,
+            facts: listed.manifest.map(|manifest| Facts::of(&manifest)),
+        });
+        Ok(rows.collect())
+    }
+
+    fn promote(&self, which: &Reference, to: &Promotion) -> Result<Entry> {
+        check_promotion(to)?;
+        // A model that is not there leaves no folder behind, not even that of the lock.
+        Backend::find(self, which)?;
+        let _lock = self.lock()?;
+        // Looked up again: others may have promoted or deleted meanwhile.
+        let entry = Backend::find(self, which)?;
+        let folder = self.root.join(&entry.name);
+        let mut standing = Standing::read(&folder)?;
+        match to {
+            Promotion::Alias(alias) => drop(standing.aliases.insert(alias.clone(), entry.version)),
+            Promotion::Stage { stage, archive } => standing.stage(entry.version, *stage, *archive),
+        }
+        standing.write(&folder)?;
+        Ok(self.entry(&entry.name, &entry.model_type, entry.version, &standing))
+    }
+
+    fn delete(&self, which: &Reference, force: bool) -> Result<Entry> {
+        Backend::find(self, which)?;
+        let _lock = self.lock()?;
+        let entry = Backend::find(self, which)?;
+        self.remove(&entry.model_type, entry.version, force)
     }
 }
 
@@ -348,7 +456,7 @@ impl Registry {
 pub fn load_folder(folder: &Path) -> Result<Artifact> {
     let sums = Sums::read(folder)?;
     let manifest = read_manifest(folder, &sums)?;
-    let tensors = read_weights(folder, &sums.checked(folder, WEIGHTS)?)?;
+    let tensors = weights_of(&sums.checked(folder, WEIGHTS)?, &folder.join(WEIGHTS))?;
     Ok(Artifact { manifest, tensors })
 }
 
@@ -358,13 +466,18 @@ pub fn is_model(folder: &Path) -> bool {
 }
 
 /// Checksums of a version.
-struct Sums(Vec<(String, String)>);
+pub(super) struct Sums(Vec<(String, String)>);
 
 impl Sums {
     fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(SUMS);
         let text =
             fs::read_to_string(&path).map_err(|cause| failed("read checksums", &path, cause))?;
+        Self::parse(&text, &folder.display().to_string())
+    }
+
+    /// Reads the text of the file of checksums in `place`.
+    pub(super) fn parse(text: &str, place: &str) -> Result<Self> {
         let sums: Vec<_> = text
             .lines()
             .filter_map(|line| line.split_once("  "))
@@ -372,6 +485,7 @@ impl Sums {
             .collect();
         for name in [ARTIFACT, WEIGHTS] {
             if !sums.iter().any(|(known, _)| known == name) {
+                let path = Path::new(place).join(SUMS);
                 return Err(damaged(&path, &format!("has no checksum of `{name}`")));
             }
         }
@@ -387,15 +501,21 @@ impl Sums {
     fn checked(&self, folder: &Path, name: &str) -> Result<Vec<u8>> {
         let path = folder.join(name);
         let bytes = fs::read(&path).map_err(|cause| failed("read", &path, cause))?;
-        let found = sha256(&bytes);
-        let wanted = self.of(name).unwrap_or_default();
-        if found != wanted {
-            return Err(damaged(
-                &path,
-                &format!("was altered: its SHA-256 is {found}, wanted {wanted}"),
-            ));
-        }
+        self.check(name, &bytes, &path.display().to_string())?;
         Ok(bytes)
+    }
+
+    /// Are these the bytes of this file? An error names `place`.
+    pub(super) fn check(&self, name: &str, bytes: &[u8], place: &str) -> Result<()> {
+        let found = sha256(bytes);
+        let wanted = self.of(name).unwrap_or_default();
+        if found == wanted {
+            return Ok(());
+        }
+        Err(damaged(
+            Path::new(place),
+            &format!("was altered: its SHA-256 is {found}, wanted {wanted}"),
+        ))
     }
 }
 
@@ -405,15 +525,18 @@ fn damaged(path: &Path, what: &str) -> Error {
 }
 
 fn read_manifest(folder: &Path, sums: &Sums) -> Result<Manifest> {
+    manifest_of(&sums.checked(folder, ARTIFACT)?, &folder.join(ARTIFACT))
+}
+
+/// What the bytes of a manifest say; `path` is where they stand.
+pub(super) fn manifest_of(bytes: &[u8], path: &Path) -> Result<Manifest> {
     #[derive(serde::Deserialize)]
     struct Head {
         format: u32,
         code_version: String,
     }
-    let bytes = sums.checked(folder, ARTIFACT)?;
-    let path = folder.join(ARTIFACT);
-    let head: Head = serde_json::from_slice(&bytes)
-        .map_err(|cause| damaged(&path, "is not an artifact").because(cause))?;
+    let head: Head = serde_json::from_slice(bytes)
+        .map_err(|cause| damaged(path, "is not an artifact").because(cause))?;
     if head.format != FORMAT {
         return Err(Error::unsupported(format!(
             "`{}` has format {}, wanted {FORMAT}",
@@ -425,19 +548,19 @@ fn read_manifest(folder: &Path, sums: &Sums) -> Result<Manifest> {
             head.code_version
         )));
     }
-    serde_json::from_slice(&bytes)
-        .map_err(|cause| damaged(&path, "is not an artifact").because(cause))
+    serde_json::from_slice(bytes)
+        .map_err(|cause| damaged(path, "is not an artifact").because(cause))
 }
 
 /// A checksum tells that nothing was altered since, not that the values make sense: that is looked at here.
-fn read_weights(folder: &Path, bytes: &[u8]) -> Result<Vec<Tensor>> {
+pub(super) fn weights_of(bytes: &[u8], path: &Path) -> Result<Vec<Tensor>> {
     weights::from_bytes(bytes)
         .and_then(|tensors| weights::check_finite(&tensors).map(|()| tensors))
-        .map_err(|why| damaged(&folder.join(WEIGHTS), &format!("cannot be used: {why}")))
+        .map_err(|why| damaged(path, &format!("cannot be used: {why}")))
 }
 
 /// The manifest as it is kept. It is read back once, so that nothing is registered that could not be loaded (JSON has no NaN).
-fn manifest_bytes(manifest: &Manifest) -> Result<Vec<u8>> {
+pub(super) fn manifest_bytes(manifest: &Manifest) -> Result<Vec<u8>> {
     let wrong = |cause| Error::internal("the artifact cannot be written as JSON").because(cause);
     let mut bytes = serde_json::to_vec_pretty(manifest).map_err(wrong)?;
     serde_json::from_slice::<Manifest>(&bytes).map_err(wrong)?;
@@ -482,7 +605,7 @@ fn last_deleted(folder: &Path) -> Result<u32> {
 }
 
 /// A word that is safe as a part of a folder's name.
-fn check_word(what: &str, word: &str) -> Result<()> {
+pub(super) fn check_word(what: &str, word: &str) -> Result<()> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if !word.is_empty() && word.len() <= 100 && !word.starts_with('.') && word.chars().all(fits) {
         return Ok(());
@@ -492,7 +615,7 @@ fn check_word(what: &str, word: &str) -> Result<()> {
     )))
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))
