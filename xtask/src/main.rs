@@ -16,12 +16,14 @@ fn main() -> ExitCode {
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("test"), None) => steps::test(),
         (Some("graph"), None) => steps::only_graph(),
+        (Some("environments"), None) => steps::only_environments(),
         (Some("bench"), Some(part)) if part == "memory" => memory::bench(usize::MAX),
         (Some("bench"), part) => steps::bench(part.into_iter().chain(arguments)),
         _ => {
             eprintln!(
                 "cargo xtask test     formatting, lints, Python environments with MLflow (.venv-mlflow3, .venv-mlflow2), unit, integration and documentation tests, documentation, crate graph, examples\n\
                  cargo xtask graph    the crate graph alone\n\
+                 cargo xtask environments    the Python environments alone\n\
                  cargo xtask bench [engine] [shapes] [small] [--rounds N]    the engine beside the machine's limit and its peers\n\
                  cargo xtask bench walk [--rounds N]    refits a minute of the backtest against PyTorch, and 100 refits\n\
                  cargo xtask bench memory    peak memory over the feature matrix, to 5 million rows"

@@ -49,6 +49,14 @@ pub fn only_graph() -> ExitCode {
     tally.code()
 }
 
+/// The Python environments alone.
+pub fn only_environments() -> ExitCode {
+    let mut tally = Tally::default();
+    python_environments(&mut tally);
+    println!("{tally}");
+    tally.code()
+}
+
 /// The benchmark of the engine, with its own arguments.
 pub fn bench(arguments: impl Iterator<Item = String>) -> ExitCode {
     let mut command = cargo(&[

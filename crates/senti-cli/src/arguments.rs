@@ -29,6 +29,8 @@ pub enum Shelf {
     Push(Option<String>),
     /// Bring one from a server.
     Pull(String),
+    /// All of them into a new MLflow store of this name.
+    ExportMlflow(String),
 }
 
 /// A command with its words.
@@ -74,6 +76,7 @@ impl Task {
             Task::Models(Shelf::Delete(_)) => Verb::Delete,
             Task::Models(Shelf::Push(_)) => Verb::Push,
             Task::Models(Shelf::Pull(_)) => Verb::Pull,
+            Task::Models(Shelf::ExportMlflow(_)) => Verb::ExportMlflow,
             Task::Verify(_) => Verb::Verify,
             Task::Audit => Verb::Audit,
             Task::Importance(_) => Verb::Importance,
@@ -128,6 +131,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
                 "promote" => Shelf::Promote(word(inner, "model")),
                 "push" => Shelf::Push(inner.get_one::<String>("model").cloned()),
                 "pull" => Shelf::Pull(word(inner, "model")),
+                "export-mlflow" => Shelf::ExportMlflow(word(inner, "store")),
                 _ => Shelf::Delete(word(inner, "model")),
             };
             (Task::Models(shelf), inner)
@@ -186,6 +190,10 @@ fn command() -> Command {
         .value_name("FILE")
         .required(true)
         .help("File to look at: CSV in any dialect, gzip, zstd or Parquet");
+    let store = Arg::new("store")
+        .value_name("FILE.db")
+        .required(true)
+        .help("SQLite file to make; the models' files go beside it, into FILE.db.artifacts");
     let shelf =
         |name: &'static str, about: &'static str, verb: Verb| options(bare(name, about), verb);
     bare(
@@ -244,7 +252,7 @@ fn command() -> Command {
         Verb::Export,
     )))
     .subcommand(
-        bare("models", "List, show, promote, delete, push or pull saved models")
+        bare("models", "List, show, promote, delete, push, pull or export saved models")
             .subcommand_required(true)
             .arg_required_else_help(true)
             .subcommand(shelf("list", "List the saved models", Verb::Models))
@@ -269,6 +277,11 @@ fn command() -> Command {
             .subcommand(
                 shelf("pull", "Bring a model of the MLflow registry into the folder of saved models", Verb::Pull)
                     .arg(model("Which: `lstm@champion`, `lstm/3`, `models:/NAME@champion`")),
+            )
+            .subcommand(
+                shelf("export-mlflow", "Write all models into a new store that `mlflow ui` opens", Verb::ExportMlflow)
+                    .alias("export_mlflow")
+                    .arg(store),
             ),
     )
 }
@@ -326,7 +339,15 @@ fn refuse(command: &Command, error: &clap::Error) -> Outcome<Option<Typed>> {
     };
     let near_command = |error: Error, typed: &str| {
         let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
-        let shelves = ["list", "show", "promote", "delete", "push", "pull"];
+        let shelves = [
+            "list",
+            "show",
+            "promote",
+            "delete",
+            "push",
+            "pull",
+            "export-mlflow",
+        ];
         let names = names.into_iter().filter(|name| *name != "help");
         suggestion::hint(error, typed, names.chain(shelves))
     };
@@ -427,6 +448,7 @@ mod tests {
             (&["models", "delete", "lstm/1"], Verb::Delete),
             (&["models", "push"], Verb::Push),
             (&["models", "pull", "lstm"], Verb::Pull),
+            (&["models", "export-mlflow", "a.db"], Verb::ExportMlflow),
             (&["verify", "lstm"], Verb::Verify),
             (&["audit"], Verb::Audit),
             (&["importance", "lstm"], Verb::Importance),

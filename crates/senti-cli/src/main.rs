@@ -12,6 +12,7 @@ mod env_file;
 mod every;
 mod exchange;
 mod export;
+mod export_mlflow;
 mod failure;
 mod grid;
 mod importance;

@@ -15,7 +15,7 @@ use crate::arguments::Shelf;
 use crate::failure::{Failure, Outcome, hinted, usage};
 use crate::grid::Grid;
 use crate::settings::Settings;
-use crate::{exchange, push, remote, say, scores, suggestion};
+use crate::{exchange, export_mlflow, push, remote, say, scores, suggestion};
 
 /// For whoever names a model that is not there.
 pub const HINT: &str = "`senti-ai models list` shows what is there";
@@ -28,6 +28,7 @@ pub fn run(shelf: &Shelf, settings: &Settings) -> Outcome {
         Shelf::Show(word) => show(&reference(word)?, settings),
         Shelf::Promote(word) => promote(&reference(word)?, settings),
         Shelf::Delete(word) => delete(word, settings),
+        Shelf::ExportMlflow(file) => export_mlflow::run(file, &local(settings), settings),
         Shelf::Push(None) => push::run(local(settings).root(), None, settings),
         Shelf::Push(Some(word)) if push::is_run(local(settings).root(), word) => {
             push::run(local(settings).root(), Some(word), settings)

@@ -32,6 +32,8 @@ pub enum Verb {
     Push,
     /// `senti-ai models pull MODEL`
     Pull,
+    /// `senti-ai models export-mlflow FILE.db`
+    ExportMlflow,
     /// `senti-ai verify MODEL`
     Verify,
     /// `senti-ai audit`
@@ -55,6 +57,7 @@ impl Verb {
             Verb::Delete => "models delete",
             Verb::Push => "models push",
             Verb::Pull => "models pull",
+            Verb::ExportMlflow => "models export-mlflow",
             Verb::Verify => "verify",
             Verb::Audit => "audit",
             Verb::Importance => "importance",
@@ -121,8 +124,8 @@ pub struct Opt {
 
 use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
 use Verb::{
-    Audit, Backtest, Delete, Export, Importance, Inspect, Models, Predict, Promote, Pull, Push,
-    Train, Verify,
+    Audit, Backtest, Delete, Export, ExportMlflow, Importance, Inspect, Models, Predict, Promote,
+    Pull, Push, Train, Verify,
 };
 
 /// Heading of the options that say what is read; a model keeps what they said.
@@ -141,13 +144,36 @@ const SETTINGS: &str = "Settings";
 const READERS: &[Verb] = &[Train, Predict, Backtest, Inspect, Verify, Audit, Importance];
 const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify, Audit, Importance];
 const ALL: &[Verb] = &[
-    Train, Predict, Backtest, Inspect, Models, Promote, Delete, Push, Pull, Verify, Audit,
+    Train,
+    Predict,
+    Backtest,
+    Inspect,
+    Models,
+    Promote,
+    Delete,
+    Push,
+    Pull,
+    ExportMlflow,
+    Verify,
+    Audit,
     Importance,
 ];
 /// Those, and the command whose format is that of a file.
 const EVERY: &[Verb] = &[
-    Train, Predict, Backtest, Inspect, Models, Promote, Delete, Push, Pull, Verify, Audit,
-    Importance, Export,
+    Train,
+    Predict,
+    Backtest,
+    Inspect,
+    Models,
+    Promote,
+    Delete,
+    Push,
+    Pull,
+    ExportMlflow,
+    Verify,
+    Audit,
+    Importance,
+    Export,
 ];
 const BOTH: &[Verb] = &[Train, Predict, Backtest];
 const TRAINS: &[Verb] = &[Train, Backtest];
@@ -270,20 +296,20 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
     Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: RUNS },
-    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Backtest, Models, Promote, Delete, Push, Pull, Verify, Importance, Export], ..ROW },
+    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Backtest, Models, Promote, Delete, Push, Pull, ExportMlflow, Verify, Importance, Export], ..ROW },
     Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", verbs: DRAWS, ..ROW },
     Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
     Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: EVERY, ..ROW },
 
     Opt { name: "tracking_uri", group: MLFLOW, env: &["MLFLOW_TRACKING_URI"], unset: "none: nothing is logged", kind: Text("URI"), purpose: "Address of an MLflow server: train and backtest log runs there while they happen, and its registry is meant unless --registry_uri names another; user, password and token come from MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN or ~/.mlflow/credentials", verbs: &[Train, Backtest, Predict, Models, Promote, Delete, Push, Pull, Verify, Importance, Export], ..ROW },
-    Opt { name: "experiment_name", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_NAME"], unset: "Default", kind: Fitting("NAME", |text| (1..=500).contains(&text.chars().count()), "a text of 1 to 500 characters"), purpose: "Experiment that runs belong to; made where it is missing", verbs: RECORDED, ..ROW },
+    Opt { name: "experiment_name", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_NAME"], unset: "Default", kind: Fitting("NAME", |text| (1..=500).contains(&text.chars().count()), "a text of 1 to 500 characters"), purpose: "Experiment that runs belong to; made where it is missing", verbs: &[Train, Backtest, Push, ExportMlflow], ..ROW },
     Opt { name: "experiment_id", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_ID"], unset: "that of the name", kind: Text("ID"), purpose: "Number of the experiment; wins over its name", verbs: RECORDED, ..ROW },
     Opt { name: "run_id", group: MLFLOW, env: &["MLFLOW_RUN_ID"], unset: "a new run", kind: Text("ID"), purpose: "Run of MLflow to log into, instead of making one", verbs: TRACKED, ..ROW },
     Opt { name: "run_name", group: MLFLOW, env: &["MLFLOW_RUN_NAME"], unset: "model, horizon and a number", kind: Fitting("NAME", |text| (1..=250).contains(&text.chars().count()), "a text of 1 to 250 characters"), purpose: "Name of the run", verbs: TRACKED, ..ROW },
     Opt { name: "log_system_metrics", group: MLFLOW, env: &["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"], kind: Switch, purpose: "Also log processor, memory and network every 10 seconds (Linux)", verbs: TRACKED, ..ROW },
     Opt { name: "tracking_wait", group: MLFLOW, env: &["SENTI_TRACKING_WAIT"], default: Some("10"), kind: Number(|x| (0.0..=86_400.0).contains(&x), "from 0 to 86400"), purpose: "Seconds to wait at the end for what the server does not have yet; the rest is kept for `senti-ai models push`", verbs: TRACKED, ..ROW },
     Opt { name: "registry_uri", group: MLFLOW, env: &["MLFLOW_REGISTRY_URI"], unset: "that of --tracking_uri", kind: Text("URI"), purpose: "Address of the MLflow server whose registry is meant by models:/…, --register, --remote, push and pull", verbs: SHELVED, ..ROW },
-    Opt { name: "model_name", group: MLFLOW, env: &["MLFLOW_MODEL_NAME"], default: Some("sentiai_model"), kind: Fitting("NAME", |text| senti_io::registry::Registry::named("", text).is_ok(), "up to 100 letters, digits, `_`, `-` or `.`"), purpose: "Start of the names in the MLflow registry: basic is called so, lstm NAME_lstm, and so on", verbs: SHELVED, ..ROW },
+    Opt { name: "model_name", group: MLFLOW, env: &["MLFLOW_MODEL_NAME"], default: Some("sentiai_model"), kind: Fitting("NAME", |text| senti_io::registry::Registry::named("", text).is_ok(), "up to 100 letters, digits, `_`, `-` or `.`"), purpose: "Start of the names in the MLflow registry: basic is called so, lstm NAME_lstm, and so on", verbs: &[Train, Predict, Models, Promote, Delete, Push, Pull, ExportMlflow, Verify, Importance, Export], ..ROW },
     Opt { name: "register", group: MLFLOW, env: &["SENTI_REGISTER"], kind: Switch, purpose: "Also register the model in the MLflow registry; where that fails, it is saved all the same and `senti-ai models push` does it later", verbs: ONLY_TRAIN, ..ROW },
     Opt { name: "offline", group: MLFLOW, env: &["SENTI_OFFLINE"], kind: Switch, purpose: "Ask no server: take models:/… from the cache, and an alias as it was last known", verbs: &[Predict, Models, Pull, Verify, Importance, Export], ..ROW },
     Opt { name: "remote", group: MLFLOW, kind: Switch, purpose: "Look into the MLflow registry; a model that is called models:/… is there in any case", verbs: &[Models, Promote, Delete], ..ROW },

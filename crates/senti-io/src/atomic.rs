@@ -85,7 +85,8 @@ fn sync_all(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+/// The folder that a path stands in; `.` where it names none.
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
@@ -194,6 +195,23 @@ impl Pending {
         self.committed = true;
         sync_folder(&folder_of(target));
         Ok(())
+    }
+
+    /// The same for a place where nothing may stand: `false` when something does, which is left as it is.
+    pub fn commit_new(self) -> Result<bool> {
+        self.sync()?;
+        let target = &self.target;
+        // A second name for the file fails where the name is taken, which a rename does not. The first one goes with `self`.
+        match fs::hard_link(&self.hidden, target) {
+            Ok(()) => {
+                sync_folder(&folder_of(target));
+                Ok(true)
+            }
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(false),
+            // No second names here (FAT, some network disks): between looking and renaming there is a moment.
+            Err(_) if target.symlink_metadata().is_err() => self.commit().map(|()| true),
+            Err(_) => Ok(false),
+        }
     }
 }
 

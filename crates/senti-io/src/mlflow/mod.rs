@@ -7,6 +7,8 @@
 //! | `record.rs` | a run as plain data, and the limits of a server |
 //! | `describe.rs` | what is said of a training, a backtest, a fold |
 //! | `git.rs`, `system.rs` | what the folder and the machine say beside it |
+//! | `store.rs` | a new store in a file, for people without a server |
+//! | `export.rs` | everything of a local registry into such a store |
 //! | `journal.rs` | a run on disk, line by line, until a server has it |
 //! | `batch.rs` | lines as requests, as few as a server allows |
 //! | `sender.rs` | sends a journal, from where it was left |
@@ -19,10 +21,13 @@ pub mod batch;
 pub mod connection;
 pub mod courier;
 pub mod describe;
+pub mod export;
 pub mod git;
 pub mod journal;
 pub mod record;
 pub mod sender;
+#[cfg(feature = "mlflow_export")]
+pub mod store;
 pub mod system;
 
 pub use api::{Api, Refusal};

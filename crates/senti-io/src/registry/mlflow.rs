@@ -374,10 +374,7 @@ impl MlflowRegistry {
 
     /// Makes the registered name where it is missing.
     fn make_name(&self, name: &str, manifest: &Manifest) -> Result<()> {
-        let description = format!(
-            "Forecasts by senti-ai of model type `{}`. Every version tells its data, its scores and its verdict.",
-            manifest.plan.model_type
-        );
+        let description = about_name(&manifest.plan.model_type);
         let tags = tags(&[("senti.model_type", manifest.plan.model_type.clone())]);
         let body = json!({ "name": name, "description": description, "tags": tags });
         match self.api.post("registered-models/create", &body) {
@@ -814,7 +811,7 @@ impl Backend for MlflowRegistry {
         let mut body = json!({
             "name": name, "source": uploaded.source, "run_id": uploaded.run_id,
             "description": describe::training_note(manifest, None),
-            "tags": version_tags(&model),
+            "tags": tags(&version_tags(manifest, &model.digest)),
         });
         if let Some(id) = &uploaded.model_id {
             body["model_id"] = json!(id);
@@ -1003,18 +1000,25 @@ fn tags(pairs: &[(&str, String)]) -> Value {
     pairs.iter().map(tag).collect()
 }
 
+/// What is said of a registered name.
+pub(crate) fn about_name(model_type: &str) -> String {
+    format!(
+        "Forecasts by senti-ai of model type `{model_type}`. Every version tells its data, its scores and its verdict."
+    )
+}
+
 /// What is said of a version: enough for a list, and to find it again.
-fn version_tags(model: &Model<'_>) -> Value {
-    let facts = Facts::of(model.manifest);
+pub(crate) fn version_tags(manifest: &Manifest, digest: &str) -> Vec<(&'static str, String)> {
+    let facts = Facts::of(manifest);
     let time = |time: Time| {
         let time = jiff::Timestamp::from_millisecond(time);
         time.map_or(String::new(), |time| time.to_string())
     };
     let mut pairs = vec![
-        (SHA256, model.digest.clone()),
-        ("senti.model_type", model.manifest.plan.model_type.clone()),
-        ("senti.code_version", model.manifest.code_version.clone()),
-        ("senti.data.sha256", model.manifest.data.digest.clone()),
+        (SHA256, digest.to_owned()),
+        ("senti.model_type", manifest.plan.model_type.clone()),
+        ("senti.code_version", manifest.code_version.clone()),
+        ("senti.data.sha256", manifest.data.digest.clone()),
         ("senti.data.source", cut(facts.source, TAG_LIMIT)),
         ("senti.data.rows", facts.rows.to_string()),
         ("senti.data.first", time(facts.first)),
@@ -1022,7 +1026,7 @@ fn version_tags(model: &Model<'_>) -> Value {
         ("senti.data.step_ms", facts.step.to_string()),
         ("senti.input_seq_length", facts.past.to_string()),
         ("senti.forecast_horizon", facts.ahead.to_string()),
-        ("senti.target_column", model.manifest.target_column.clone()),
+        ("senti.target_column", manifest.target_column.clone()),
     ];
     let scores = [
         ("senti.mae", facts.mae),
@@ -1033,7 +1037,7 @@ fn version_tags(model: &Model<'_>) -> Value {
             .into_iter()
             .filter_map(|(key, score)| Some((key, score?.to_string()))),
     );
-    tags(&pairs)
+    pairs
 }
 
 /// The same, read.

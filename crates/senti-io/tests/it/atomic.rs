@@ -14,7 +14,7 @@ use senti_io::report::write_training;
 use crate::checkpoint::state;
 use crate::trained::{DAY, Run, artifact, market, table, train};
 
-fn names(dir: &Path) -> Vec<String> {
+pub fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).unwrap();
     let mut names: Vec<_> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -35,6 +35,19 @@ fn a_file_replaces_the_one_before_at_once() {
     assert_eq!(fs::read(&path).unwrap(), b"new");
     drop(Pending::create(&path).unwrap());
     assert_eq!(names(dir.path()), ["a.txt"]);
+}
+
+#[test]
+fn a_new_file_never_overwrites() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.txt");
+    for (bytes, first) in [(b"mine", true), (b"late", false)] {
+        let mut pending = Pending::create(&path).unwrap();
+        pending.write_all(bytes).unwrap();
+        assert_eq!(pending.commit_new().unwrap(), first);
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+        assert_eq!(names(dir.path()), ["a.txt"]);
+    }
 }
 
 #[test]
@@ -149,11 +162,11 @@ fn errors_name_the_place_and_the_reason() {
 }
 
 /// A small file system in memory, mounted for one test.
-struct Disk(PathBuf);
+pub struct Disk(PathBuf);
 
 impl Disk {
     /// `None`, with a word on why, where this user may not mount.
-    fn mount(dir: &Path, options: &str) -> Option<Self> {
+    pub fn mount(dir: &Path, options: &str) -> Option<Self> {
         let done = Command::new("mount")
             .args(["-t", "tmpfs", "-o", options, "tmpfs"])
             .arg(dir)

@@ -8,6 +8,8 @@ mod checkpoint;
 mod chromium;
 mod folds;
 mod importance;
+#[cfg(feature = "mlflow_export")]
+mod mlflow_store;
 mod page;
 mod pages;
 mod plots;

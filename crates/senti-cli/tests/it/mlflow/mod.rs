@@ -7,6 +7,7 @@
     reason = "parts of the harness wait for a test that needs them"
 )]
 
+mod export;
 mod harness;
 pub mod proxy;
 mod registry;

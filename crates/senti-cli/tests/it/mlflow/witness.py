@@ -3,6 +3,7 @@
 In comes a question and its words; out goes one line of JSON, the last on standard output. It changes nothing in the store. Non-finite numbers
 are texts (`"NaN"`, `"Infinity"`), as JSON has none.
 
+    witness.py QUESTION + QUESTION …           several questions, a list of answers: starting Python and MLflow takes seconds
     witness.py versions                        of Python, mlflow, onnxruntime
     witness.py experiments                     name, id, tags, artifact_location of each experiment that is not deleted
     witness.py runs EXPERIMENT                 every run of an experiment, by its name, with everything `run` says
@@ -245,7 +246,10 @@ QUESTIONS = {
 }
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in QUESTIONS:
+    asked = [[]]
+    for word in sys.argv[1:]:
+        asked.append([]) if word == "+" else asked[-1].append(word)
+    if any(not words or words[0] not in QUESTIONS for words in asked):
         sys.exit(__doc__)
-    answer = QUESTIONS[sys.argv[1]](*sys.argv[2:])
-    print("\n" + json.dumps(plain(answer), sort_keys=True))
+    answers = [QUESTIONS[words[0]](*words[1:]) for words in asked]
+    print("\n" + json.dumps(plain(answers if len(answers) > 1 else answers[0]), sort_keys=True))
