@@ -10,3 +10,4 @@
 mod harness;
 pub mod proxy;
 pub mod server;
+mod tracking;
