@@ -7,12 +7,16 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use senti_io::mlflow::journal::{Entry, Head, Journal, Line};
+use senti_io::mlflow::record::{Experiment, Metric, Status, metric, param, run_id, tag};
+use senti_io::mlflow::sender::Sender;
+use senti_io::mlflow::{Api, Connection};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::proxy::{Proxy, Trouble};
 use super::server::{ADMIN, Options, Server, environment};
-use crate::run::{Desk, Done, SMALL, prices};
+use crate::run::{Desk, Done, prices};
 
 /// A small training of three epochs, none of which stops early.
 const TRAIN: &[&str] = &[
@@ -450,9 +454,9 @@ fn what_nobody_took_is_sent_later() {
         trained.err
     );
     let ended = milliseconds();
-    // the output folder is written anew before anything is sent
+    // the output folder is written anew, by another split, before anything is sent
     let first = digest(&desk.path("senti-output/predictions.csv"));
-    done(&desk, &[TRAIN, &["--seed", "43"]].concat());
+    done(&desk, &[TRAIN, &["--test_share", "0.2"]].concat());
     assert_ne!(first, digest(&desk.path("senti-output/predictions.csv")));
 
     let refused = desk.run(&["models", "push"]);
@@ -592,7 +596,22 @@ fn begin(
 }
 
 /// Enough epochs for something to happen meanwhile.
-const LONG: &[&str] = &["--epochs", "400", "--patience", "1000", "--units", "16"];
+const LONG: &[&str] = &[
+    "train",
+    "--data_path",
+    "prices.csv",
+    "--input_seq_length",
+    "8",
+    "--forecast_horizon",
+    "3",
+    "--units",
+    "16",
+    "--epochs",
+    "400",
+    "--patience",
+    "1000",
+    "--no_plot",
+];
 
 #[test]
 fn a_server_that_dies_on_the_way_gets_the_rest_later() {
@@ -602,14 +621,8 @@ fn a_server_that_dies_on_the_way_gets_the_rest_later() {
     let server = Server::start(&environment, Options::default());
     let desk = desk();
     let (url, experiment) = (server.url(), "tracking: a death");
-    let options = [
-        "--tracking_uri",
-        &url,
-        "--experiment_name",
-        experiment,
-        "--no_plot",
-    ];
-    let (mut child, mut lines) = begin(&desk, &[TRAIN, LONG, &options].concat());
+    let options = ["--tracking_uri", &url, "--experiment_name", experiment];
+    let (mut child, mut lines) = begin(&desk, &[LONG, &options].concat());
     assert!(lines.any(|line| line.starts_with("epoch 60/")));
     server.kill();
     let rest: Vec<String> = lines.collect();
@@ -646,11 +659,10 @@ fn a_killed_training_goes_on_in_the_same_run() {
         &url,
         "--experiment_name",
         experiment,
-        "--no_plot",
         "--checkpoint_every",
         "7epochs",
     ];
-    let (mut child, mut lines) = begin(&desk, &[TRAIN, LONG, &options].concat());
+    let (mut child, mut lines) = begin(&desk, &[LONG, &options].concat());
     assert!(lines.any(|line| line.starts_with("epoch 40/")));
     // what it says from now on stays on disk
     proxy.refuse();
@@ -667,7 +679,7 @@ fn a_killed_training_goes_on_in_the_same_run() {
     assert!(known >= 60, "{known}");
     let id = run["run_id"].clone();
 
-    let resumed = done(&desk, &[TRAIN, LONG, &options, &["--resume"]].concat());
+    let resumed = done(&desk, &[LONG, &options, &["--resume"]].concat());
     assert!(
         resumed.err.contains("MLflow: going on with run"),
         "{}",
@@ -824,4 +836,180 @@ fn a_run_of_somebody_else_is_taken_up() {
         );
         check_training(&desk, &run);
     }
+}
+
+/// Names and values at the limits and beyond, and numbers that are none: nothing stops the rest, and what is cut says so.
+#[test]
+fn limits_are_kept() {
+    for server in Server::all() {
+        let folder = tempfile::tempdir().unwrap();
+        let experiment = format!("tracking: {}", "ü".repeat(490));
+        assert_eq!(experiment.chars().count(), 500);
+        let url = server.url();
+        let head = Head {
+            format: 0,
+            id: run_id(&["limits"]),
+            key: "limits".into(),
+            command: "train".into(),
+            tracking_uri: url.clone(),
+            experiment: Experiment {
+                name: Some(experiment.clone()),
+                id: None,
+            },
+        };
+        let mut journal = Journal::create(folder.path(), head.clone()).unwrap();
+        let mut say = |time: i64, entry: Entry| {
+            let run = head.id.clone();
+            journal.append(&Line { run, time, entry }).unwrap();
+        };
+        let begin = Entry::Begin {
+            name: "n".repeat(250),
+            parent: None,
+            attach: None,
+            tags: vec![tag("long", "é".repeat(9_000))],
+        };
+        say(1_000_000_000_000, begin);
+        let mut params: Vec<_> = (0..250).map(|n| param(&format!("p{n}"), "")).collect();
+        params.push(param("whole", "é".repeat(6_000)));
+        params.push(param("cut", "é".repeat(6_001)));
+        params.push(param(&"k".repeat(300), "1"));
+        say(2, Entry::Params { params });
+        let mut metrics: Vec<_> = (0..2_500)
+            .map(|n| metric("many", f64::from(n) / 3.0, 5, n as usize))
+            .collect();
+        metrics.push(metric("mae (h=5) %", 1.0, 5, 0));
+        metrics.push(metric("../up//and/./down", 2.0, 5, 0));
+        metrics.push(metric("nan", f64::NAN, 5, 7));
+        metrics.push(metric("most", f64::INFINITY, 5, 7));
+        metrics.push(metric("least", f64::NEG_INFINITY, 5, 7));
+        metrics.push(metric("tiny", 5e-324, -5, 7));
+        // one that no server takes, past our own rules
+        metrics.push(Metric {
+            key: "no/../name?".into(),
+            value: 3.0,
+            timestamp: 5,
+            step: 0,
+        });
+        metrics.push(metric("last", 0.1, 5, 0));
+        say(3, Entry::Metrics { metrics });
+        say(
+            1_000_000_005_000,
+            Entry::End {
+                status: Status::Failed,
+            },
+        );
+
+        let connection = Connection::open(&url, "url", &|_| None, None).unwrap();
+        let api = Api::new(connection).unwrap();
+        let mut sender = Sender::new(api.clone(), journal.folder(), head.clone(), true);
+        sender
+            .pass()
+            .unwrap_or_else(|halt| panic!("{}", halt.error()));
+        let refused = &sender.sent().refused;
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(
+            refused[0].starts_with("metric `no/../name?` is refused: "),
+            "{refused:?}"
+        );
+        // everything once more, as if no answer had come
+        std::fs::remove_file(journal.folder().join("sent.json")).unwrap();
+        let mut sender = Sender::new(api, journal.folder(), head.clone(), false);
+        sender
+            .pass()
+            .unwrap_or_else(|halt| panic!("{}", halt.error()));
+
+        let run = only(server, &experiment);
+        assert_eq!(run["status"], "FAILED");
+        assert_eq!(
+            (&run["start_time"], &run["end_time"]),
+            (&json!(1_000_000_000_000_i64), &json!(1_000_000_005_000_i64))
+        );
+        let length = |value: &Value| value.as_str().unwrap().chars().count();
+        let cut = run["params"]["cut"].as_str().unwrap();
+        assert!(
+            cut.ends_with(" … [cut, 6001 characters]") && cut.chars().count() == 6_000,
+            "{cut}"
+        );
+        assert_eq!(length(&run["params"]["whole"]), 6_000);
+        assert!(
+            run["tags"]["long"]
+                .as_str()
+                .unwrap()
+                .ends_with(" … [cut, 9000 characters]")
+        );
+        assert_eq!(run["params"]["p249"], "");
+        assert_eq!(run["params"].as_object().unwrap().len(), 253);
+        let many = points(&run, "many");
+        assert_eq!((many.len(), &many[&2_000]), (2_500, &json!(2_000.0 / 3.0)));
+        assert_eq!(run["metrics"]["mae _h_5_ p"], 1.0);
+        assert_eq!(run["metrics"]["up/and/down"], 2.0);
+        assert_eq!(run["metrics"]["nan"], "NaN");
+        // SQLite keeps the largest number instead
+        assert!(run["metrics"]["most"] == "Infinity" || run["metrics"]["most"] == json!(f64::MAX));
+        assert!(
+            run["metrics"]["least"] == "-Infinity" || run["metrics"]["least"] == json!(f64::MIN)
+        );
+        assert_eq!(run["metrics"]["tiny"], 5e-324);
+        assert_eq!(run["metrics"]["last"], 0.1);
+        assert_eq!(run["metrics"].as_object().unwrap().len(), 8);
+    }
+}
+
+/// Files of an experiment that keeps them elsewhere: in a folder of this machine they are written there, otherwise it is said.
+#[test]
+fn files_go_where_the_server_says_or_it_is_told() {
+    let Some(server) = Server::all().next() else {
+        return;
+    };
+    let desk = desk();
+    let url = server.url();
+    let here = desk.path("elsewhere").display().to_string();
+    for (name, location) in [
+        ("tracking: here", format!("file://{here}")),
+        ("tracking: s3", "s3://bucket/x".into()),
+    ] {
+        let script = "import mlflow, sys\nmlflow.set_tracking_uri(sys.argv[1])\nmlflow.MlflowClient().create_experiment(sys.argv[2], artifact_location=sys.argv[3])\n";
+        desk.file("make.py", script);
+        let made = server
+            .environment
+            .python(desk.path("make.py"), &[&url, name, &location]);
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+    }
+    std::fs::create_dir(desk.path("elsewhere")).unwrap();
+    let options = |name| {
+        [
+            TRAIN,
+            &[
+                "--no_plot",
+                "--tracking_uri",
+                &url,
+                "--experiment_name",
+                name,
+            ],
+        ]
+        .concat()
+    };
+    done(&desk, &options("tracking: here"));
+    let run = only(server, "tracking: here");
+    check_training(&desk, &run);
+    assert!(
+        run["artifact_uri"]
+            .as_str()
+            .unwrap()
+            .contains("/elsewhere/"),
+        "{run:#}"
+    );
+
+    let told = done(&desk, &options("tracking: s3"));
+    assert!(
+        told.err
+            .contains("files are not logged: the experiment keeps them at `s3://bucket/x/"),
+        "{}",
+        told.err
+    );
+    check_nothing_waits(&desk);
 }
