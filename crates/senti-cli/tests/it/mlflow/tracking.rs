@@ -35,6 +35,9 @@ const TRAIN: &[&str] = &[
     "64",
 ];
 
+/// Servers on a busy machine are slow, those that ask for passwords above all: what should arrive gets its time.
+const PATIENT: (&str, &str) = ("SENTI_TRACKING_WAIT", "120");
+
 const BACKTEST: &[&str] = &[
     "backtest",
     "--data_path",
@@ -71,7 +74,9 @@ fn milliseconds() -> i64 {
 
 #[track_caller]
 fn done(desk: &Desk, arguments: &[&str]) -> Done {
-    let done = desk.run(arguments);
+    let mut command = desk.command(arguments);
+    command.env(PATIENT.0, PATIENT.1);
+    let done = desk.done(command.output().unwrap());
     assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
     done
 }
@@ -182,7 +187,11 @@ fn check_training(desk: &Desk, run: &Value) {
 
 #[track_caller]
 fn check_nothing_waits(desk: &Desk) {
-    let waiting = desk.tree("senti-models/.mlflow");
+    let waiting: Vec<_> = desk
+        .tree("senti-models/.mlflow")
+        .into_iter()
+        .map(|(path, _)| path)
+        .collect();
     assert!(waiting.is_empty(), "{waiting:?}");
 }
 
@@ -202,7 +211,7 @@ fn a_training_is_what_python_sees() {
             "first “run”",
         ];
         let mut command = desk.command(&[TRAIN, &options].concat());
-        command.env("USER", "somebody");
+        command.env("USER", "somebody").env(PATIENT.0, PATIENT.1);
         let done = desk.done(command.output().unwrap());
         assert_eq!(done.code, Some(0), "{}", done.err);
         let after = milliseconds();
@@ -717,6 +726,7 @@ fn no_secret_is_anywhere() {
         let mut command = desk.command(&[TRAIN, &options, more].concat());
         command
             .env("MLFLOW_TRACKING_URI", uri)
+            .env(PATIENT.0, PATIENT.1)
             .envs(set.iter().copied());
         let done = desk.done(command.output().unwrap());
         assert_eq!(done.code, Some(0), "{}", done.err);
@@ -826,7 +836,8 @@ fn a_run_of_somebody_else_is_taken_up() {
         let mut command = desk.command(&[TRAIN, &["--no_plot"]].concat());
         command
             .env("MLFLOW_TRACKING_URI", &url)
-            .env("MLFLOW_RUN_ID", &id);
+            .env("MLFLOW_RUN_ID", &id)
+            .env(PATIENT.0, PATIENT.1);
         let done = desk.done(command.output().unwrap());
         assert_eq!(done.code, Some(0), "{}", done.err);
         let run = only(server, "tracking: taken up");
@@ -1012,4 +1023,86 @@ fn files_go_where_the_server_says_or_it_is_told() {
         told.err
     );
     check_nothing_waits(&desk);
+}
+
+fn interrupt(child: &std::process::Child) {
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(kill.success());
+}
+
+/// Ctrl-C: the run is ended as killed at once, and `--resume` goes on with it though the server had everything.
+#[test]
+fn an_interrupted_training_goes_on_in_the_same_run() {
+    let Some(server) = Server::all().next() else {
+        return;
+    };
+    let desk = desk();
+    let (url, experiment) = (server.url(), "tracking: interrupted");
+    let options = ["--tracking_uri", &url, "--experiment_name", experiment];
+    let (mut child, mut lines) = begin(&desk, &[LONG, &options].concat());
+    assert!(lines.any(|line| line.starts_with("epoch 40/")));
+    interrupt(&child);
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    // a server on a busy machine may need longer than such a command waits
+    done(&desk, &["models", "push"]);
+    let run = only(server, experiment);
+    assert_eq!(run["status"], "KILLED");
+    done(&desk, &[LONG, &options, &["--resume"]].concat());
+    let resumed = only(server, experiment);
+    assert_eq!(
+        (&run["run_id"], &run["start_time"]),
+        (&resumed["run_id"], &resumed["start_time"])
+    );
+    check_training(&desk, &resumed);
+    assert_eq!(points(&resumed, "train_loss").len(), 400);
+    check_nothing_waits(&desk);
+}
+
+/// Ctrl-C while only the server is waited for: everything is done, so it is no failure; what is left is kept.
+#[test]
+fn waiting_for_the_server_can_be_cut_short() {
+    let Some(server) = Server::all().next() else {
+        return;
+    };
+    let proxy = Proxy::before(server);
+    proxy.always(Trouble::Delay(Duration::from_secs(60)));
+    let desk = desk();
+    let url = proxy.url();
+    let options = [
+        "--tracking_uri",
+        &url,
+        "--experiment_name",
+        "tracking: cut short",
+        "--tracking_wait",
+        "600",
+        "--no_plot",
+    ];
+    let mut command = desk.command(&[TRAIN, &options].concat());
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    // the last line of the result: what follows is waiting
+    assert!(lines.any(|line| line.starts_with("files in ")));
+    std::thread::sleep(Duration::from_millis(500));
+    let start = Instant::now();
+    interrupt(&child);
+    let done = desk.done(child.wait_with_output().unwrap());
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(
+        done.err.contains("not waiting for MLflow any longer"),
+        "{}",
+        done.err
+    );
+    assert!(done.err.contains("the sending was stopped"), "{}", done.err);
+    assert!(!desk.tree("senti-models/.mlflow").is_empty());
 }
