@@ -296,7 +296,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
     Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: RUNS },
-    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Backtest, Models, Promote, Delete, Push, Pull, ExportMlflow, Verify, Importance, Export], ..ROW },
+    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models, and of runs that wait for MLflow", verbs: &[Train, Predict, Backtest, Models, Promote, Delete, Push, Pull, ExportMlflow, Verify, Importance, Export], ..ROW },
     Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", verbs: DRAWS, ..ROW },
     Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
     Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: EVERY, ..ROW },

@@ -47,6 +47,7 @@ fn slips_get_a_near_suggestion() {
     check("inspect_without_file", "inspect", 2);
     check("models_without_word", "models", 2);
     check("models_unknown_word", "models lsit", 2);
+    check("models_push_unknown", "models push abc", 1);
 }
 
 #[test]
@@ -116,6 +117,18 @@ fn models_that_cannot_be_meant_are_told() {
         2,
     );
     check("delete_alias", "models delete lstm@champion", 2);
+}
+
+/// MLflow's own stores are opened by its server, not by us: told before anything is read.
+#[test]
+fn addresses_that_are_no_server_say_what_to_do() {
+    check("tracking_folder", "train --tracking_uri ./mlruns", 2);
+    check(
+        "tracking_sqlite",
+        "backtest --tracking_uri sqlite:///mlflow.db",
+        2,
+    );
+    check("tracking_wait_minus", "train --tracking_wait -1", 2);
 }
 
 #[test]

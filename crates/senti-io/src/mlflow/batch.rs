@@ -110,8 +110,6 @@ pub enum Deed {
     Input(Dataset),
     /// A file of the journal's folder.
     Upload(ArtifactFile, u64),
-    /// A model to register.
-    Register(String, u32, Vec<String>),
     /// At work, or at work again.
     Resume,
     /// It ended.
@@ -173,11 +171,6 @@ fn deed(entry: &Entry, time: Time) -> Deed {
         },
         Entry::Input { input } => Deed::Input(input),
         Entry::File { file, bytes } => Deed::Upload(file, bytes),
-        Entry::Register {
-            model_type,
-            version,
-            aliases,
-        } => Deed::Register(model_type, version, aliases),
         Entry::Resume => Deed::Resume,
         Entry::End { status } => Deed::End(status, time),
         Entry::Tags { tags } => Deed::Log(Batch {

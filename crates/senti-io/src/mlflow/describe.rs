@@ -505,3 +505,126 @@ pub fn backtest_note(card: &ReportCard) -> String {
     }
     note
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use senti::plan::Draft;
+
+    use super::*;
+
+    fn keys(metrics: &[Metric]) -> Vec<(&str, i64)> {
+        metrics
+            .iter()
+            .map(|metric| (metric.key.as_str(), metric.step))
+            .collect()
+    }
+
+    #[test]
+    fn a_plan_has_the_names_and_texts_of_its_options() {
+        let draft = Draft {
+            units: vec![128, 64],
+            ..Draft::default()
+        };
+        let pairs = plan(&draft.check().unwrap());
+        let value = |key: &str| {
+            pairs
+                .iter()
+                .find(|pair| pair.key == key)
+                .map(|pair| pair.value.as_str())
+        };
+        for (key, wanted) in [
+            ("units", "128,64"),
+            ("model_type", "lstm"),
+            ("learning_rate", "0.001"),
+            ("target", "log_return"),
+            ("seed", "42"),
+        ] {
+            assert_eq!(value(key), Some(wanted), "{key}");
+        }
+        // what was left open is no parameter; times read as dates
+        let open = walk(&Walk::default());
+        assert!(
+            !open
+                .iter()
+                .any(|pair| ["start", "train_window"].contains(&pair.key.as_str()))
+        );
+        let started = walk(&Walk {
+            start: Some(1_577_836_800_000),
+            ..Walk::default()
+        });
+        assert!(
+            started.contains(&param("start", "2020-01-01T00:00:00Z")),
+            "{started:?}"
+        );
+    }
+
+    #[test]
+    fn scores_are_named_overall_by_horizon_and_as_curves() {
+        let map = |mae| BTreeMap::from([("mae".to_owned(), Some(mae)), ("mape".to_owned(), None)]);
+        let found = scores(
+            &Scores {
+                windows: 1,
+                overall: map(2.0),
+                steps: vec![map(1.0), map(3.0)],
+            },
+            "naive_",
+            9,
+        );
+        assert_eq!(
+            keys(&found),
+            [
+                ("naive_mae", 0),
+                ("h01/naive_mae", 0),
+                ("h02/naive_mae", 0),
+                ("by_step/naive_mae", 1),
+                ("by_step/naive_mae", 2),
+            ]
+        );
+        assert!(found.iter().all(|metric| metric.timestamp == 9));
+    }
+
+    #[test]
+    fn long_horizons_are_thinned_out() {
+        assert_eq!(shown(30), [1, 3, 7, 14, 30]);
+        assert_eq!(shown(2), [1, 2]);
+        assert_eq!(shown(45), [1, 3, 7, 14, 30, 45]);
+        assert_eq!(curve(3), [1, 2, 3]);
+        let long = curve(10_000);
+        assert_eq!((long.len(), long[0], long[CURVE - 1]), (CURVE, 1, 10_000));
+        assert!(long.is_sorted_by(|a, b| a < b));
+        assert_eq!(at(7, 10_000), "h00007");
+    }
+
+    #[test]
+    fn a_table_is_told_within_the_limits() {
+        let data = |n: usize| -> DataRecord {
+            serde_json::from_value(json!({
+                "source": "folder/prices.csv",
+                "read_with": { "data_source": "local" },
+                "digest": "0123456789abcdef".repeat(4),
+                "rows": 10, "first": 0, "last": 9 * 86_400_000_i64, "step": 86_400_000,
+                "columns": vec![json!({ "name": "close", "role": "close" }); n],
+            }))
+            .unwrap()
+        };
+        let few = dataset(&data(1), "training");
+        assert_eq!((few.name.as_str(), few.digest.len()), ("prices.csv", 32));
+        let profile: Value = serde_json::from_str(&few.profile).unwrap();
+        // one row is a time and a close
+        assert_eq!(
+            (&profile["num_elements"], &profile["last"]),
+            (&json!(20), &json!("1970-01-10"))
+        );
+        let many = dataset(&data(2_000), "training");
+        assert!(many.schema.len() < DATASET_TEXT_LIMIT);
+        assert!(serde_json::from_str::<Value>(&many.schema).is_ok());
+    }
+
+    #[test]
+    fn names_of_others_do_nothing_in_a_note() {
+        assert_eq!(escaped("<b>a|b`c_d"), "\\<b\\>a\\|b\\`c\\_d");
+        assert_eq!(sentence("a b"), "A b.");
+    }
+}

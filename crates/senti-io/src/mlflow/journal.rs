@@ -95,16 +95,6 @@ pub enum Entry {
         /// Its length.
         bytes: u64,
     },
-    /// A model of the local registry that is to be registered, and could not be yet.
-    Register {
-        /// `lstm`.
-        model_type: String,
-        /// Its number in the local registry.
-        version: u32,
-        /// Aliases that it is to get.
-        #[serde(default)]
-        aliases: Vec<String>,
-    },
     /// It goes on after it had ended or was killed.
     Resume,
     /// It ended, at the line's time.

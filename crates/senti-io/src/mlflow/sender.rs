@@ -50,9 +50,6 @@ impl From<Refusal> for Halt {
     }
 }
 
-/// Registers a model of the local registry, of this type and number, with these aliases, as the work of this run of MLflow.
-pub type Register = dyn FnMut(&str, u32, &[String], &str) -> Result<(), Halt> + Send;
-
 /// Sends one journal.
 pub struct Sender {
     api: Api,
@@ -61,7 +58,6 @@ pub struct Sender {
     sent: Sent,
     /// Runs may be there already: an earlier process, or a lost answer.
     careful: bool,
-    register: Option<Box<Register>>,
 }
 
 impl Sender {
@@ -74,15 +70,7 @@ impl Sender {
             head,
             sent,
             careful: !fresh,
-            register: None,
         }
-    }
-
-    /// The same, which can register models.
-    #[must_use]
-    pub fn registering(mut self, register: Box<Register>) -> Self {
-        self.register = Some(register);
-        self
     }
 
     /// Talks through this one from now on: with another patience.
@@ -164,18 +152,6 @@ impl Sender {
             Deed::Log(batch) => self.log(run, &batch),
             Deed::Input(input) => self.input(run, &input),
             Deed::Upload(file, bytes) => self.upload(run, &file, bytes),
-            Deed::Register(model_type, version, aliases) => {
-                let run_id = self.run_id(run)?;
-                match &mut self.register {
-                    Some(register) => register(&model_type, version, &aliases, &run_id),
-                    None => {
-                        self.refuse(format!(
-                            "model {model_type}/{version} is not registered: `senti-ai models push {model_type}/{version}` does it"
-                        ));
-                        Ok(())
-                    }
-                }
-            }
             Deed::Resume => self.update(run, json!({ "status": Status::Running.name() })),
             Deed::End(status, time) => {
                 self.update(run, json!({ "status": status.name(), "end_time": time }))

@@ -688,3 +688,72 @@ fn yardsticks_come_along_where_they_can() {
     );
     assert!(of(&["basic", "har_730"]).is_err());
 }
+
+/// By hand: two origins of two steps; the second fold is the second origin alone.
+#[test]
+fn scores_of_a_fold_are_those_of_its_origins() {
+    use senti::backtest::{Backtest, FoldRecord, Track, Truth};
+    use senti::forecast::Predictions;
+    use senti::observe::Sizes;
+
+    let predictions = Predictions {
+        horizon: 2,
+        n_levels: 1,
+        point: vec![11.0, 12.0, 20.0, 20.0],
+        quantiles: vec![11.0, 12.0, 20.0, 20.0],
+    };
+    let backtest = Backtest {
+        truth: Truth {
+            target: "close".into(),
+            step: 10,
+            stride: 1,
+            horizon: 2,
+            rows: vec![5, 6],
+            origins: vec![50, 60],
+            last_close: vec![10.0, 20.0],
+            times: vec![60, 70, 70, 80],
+            actual: vec![12.0, 12.0, 23.0, 27.0],
+        },
+        levels: vec![0.5],
+        tracks: vec![Track {
+            model: "naive".into(),
+            predictions,
+        }],
+        mean_move: 2.0,
+        folds: Vec::new(),
+        notes: Vec::new(),
+    };
+    let fold = |first_origin, last_origin| FoldRecord {
+        model: "naive".into(),
+        fold: 0,
+        first_origin,
+        last_origin,
+        origins: 1,
+        known_until: 0,
+        sizes: Sizes {
+            train_windows: 1,
+            valid_windows: 1,
+            calibration_windows: 1,
+            test_windows: 0,
+            features: 1,
+            rows: 1,
+            matrix_bytes: 8,
+        },
+        epochs: 0,
+        best_epoch: 0,
+        untrained_loss: None,
+        valid_loss: None,
+    };
+    assert_eq!(backtest.origins_of(&fold(50, 50)), 0..1);
+    assert_eq!(backtest.origins_of(&fold(60, 60)), 1..2);
+    let scores = backtest.scores("naive", 1..2).unwrap();
+    // |23 - 20| and |27 - 20|
+    assert_eq!(scores.overall["mae"], Some(5.0));
+    assert_eq!(scores.overall["mase"], Some(2.5));
+    assert_eq!(scores.steps[0]["mae"], Some(3.0));
+    assert_eq!(
+        backtest.scores("naive", 0..2).unwrap().overall["mae"],
+        Some(2.75)
+    );
+    assert!(backtest.scores("lstm", 0..1).is_none());
+}

@@ -12,3 +12,4 @@ mod harness;
 pub mod proxy;
 mod registry;
 pub mod server;
+mod tracking;
