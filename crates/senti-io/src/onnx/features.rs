@@ -74,9 +74,9 @@ pub fn build(g: &mut Graph, rows: &mut Rows, manifest: &Manifest, take: usize) -
 
 fn translation(name: &str) -> Result<Translate> {
     let found = TRANSLATIONS.iter().find(|(known, _)| *known == name);
-    found.map(|(_, translate)| *translate).ok_or_else(|| {
-        Error::unsupported(format!("feature `{name}` has no translation to ONNX"))
-    })
+    found
+        .map(|(_, translate)| *translate)
+        .ok_or_else(|| Error::unsupported(format!("feature `{name}` has no translation to ONNX")))
 }
 
 /// Weights of the average `a[t] = a[t-1] + alpha (x[t] - a[t-1])` of each of the last `take` of `n` rows, where its first value, at row
@@ -410,7 +410,9 @@ impl Maker<'_> {
         // 1970-01-01 was a Thursday, three days after a Monday
         let day = g.with("Add", "days_since_a_monday", &day, 3.0);
         let (_, weekday) = divide(g, "week", &day, 7);
-        let waves: Vec<f64> = (0..7).map(|day| wave(TAU * (f64::from(day) / 7.0))).collect();
+        let waves: Vec<f64> = (0..7)
+            .map(|day| wave(TAU * (f64::from(day) / 7.0)))
+            .collect();
         Ok(look_up(g, "wave", &waves, &weekday))
     }
 

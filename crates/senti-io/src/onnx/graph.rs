@@ -294,7 +294,13 @@ impl Graph {
 
     /// As another type.
     pub fn cast(&mut self, label: &str, value: &Value, kind: Kind) -> Value {
-        self.node("Cast", label, &[value], kind, vec![whole("to", kind as i64)])
+        self.node(
+            "Cast",
+            label,
+            &[value],
+            kind,
+            vec![whole("to", kind as i64)],
+        )
     }
 
     /// Positions `start .. end` of an axis.
@@ -307,8 +313,7 @@ impl Graph {
         end: usize,
     ) -> Value {
         debug_assert!(start < end, "{label}: {start} to {end}");
-        let [start, end, axis] =
-            [start, end, axis].map(|at| self.list(&[at as i64]));
+        let [start, end, axis] = [start, end, axis].map(|at| self.list(&[at as i64]));
         self.node(
             "Slice",
             label,
@@ -326,7 +331,13 @@ impl Graph {
     }
 
     /// For every element of `at` that position along an axis.
-    pub fn gather_elements(&mut self, label: &str, value: &Value, axis: usize, at: &Value) -> Value {
+    pub fn gather_elements(
+        &mut self,
+        label: &str,
+        value: &Value,
+        axis: usize,
+        at: &Value,
+    ) -> Value {
         debug_assert_eq!(at.kind, Kind::Whole, "{label}");
         let axis = vec![whole("axis", axis as i64)];
         self.node("GatherElements", label, &[value, at], value.kind, axis)
@@ -355,7 +366,13 @@ impl Graph {
     pub fn concat(&mut self, label: &str, values: &[&Value], axis: usize) -> Value {
         let kind = values.first().map_or(Kind::Undefined, |value| value.kind);
         debug_assert!(values.iter().all(|value| value.kind == kind), "{label}");
-        self.node("Concat", label, values, kind, vec![whole("axis", axis as i64)])
+        self.node(
+            "Concat",
+            label,
+            values,
+            kind,
+            vec![whole("axis", axis as i64)],
+        )
     }
 
     /// `ReduceMax`, `ReduceMin` or `ReduceMean` over an axis, which vanishes.

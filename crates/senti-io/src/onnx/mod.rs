@@ -133,9 +133,7 @@ impl Described {
     fn times(&self) -> Vec<Time> {
         let last = self.week.position(self.last);
         let positions = (0..self.rows as i64).map(|row| last + 1 + row - self.rows as i64);
-        positions
-            .map(|position| self.week.time(position))
-            .collect()
+        positions.map(|position| self.week.time(position)).collect()
     }
 
     /// How to use the file, for people who open it.
@@ -201,11 +199,7 @@ pub fn model(artifact: &Artifact) -> Result<proto::Model> {
     })
 }
 
-fn graph(
-    described: &Described,
-    manifest: &Manifest,
-    artifact: &Artifact,
-) -> Result<proto::Graph> {
+fn graph(described: &Described, manifest: &Manifest, artifact: &Artifact) -> Result<proto::Graph> {
     let (horizon, levels) = (described.horizon, LEVELS.len());
     let mut graph = Graph::default();
     let g = &mut graph;
@@ -232,7 +226,10 @@ fn graph(
     let ahead = rows.times_ahead(g);
     let time = g.squeeze("times_ahead", &ahead, 2);
     g.output("time", &time, &axes[..2], doc);
-    Ok(graph.finish(&format!("senti-ai {}", described.model_type), &described.doc()))
+    Ok(graph.finish(
+        &format!("senti-ai {}", described.model_type),
+        &described.doc(),
+    ))
 }
 
 /// Prices, as a graph computes them.

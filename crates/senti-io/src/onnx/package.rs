@@ -63,7 +63,10 @@ pub fn uuid(artifact: &Artifact, now: u128) -> String {
     hasher.update(now.to_le_bytes());
     hasher.update(std::process::id().to_le_bytes());
     let digits = hasher.finalize();
-    digits[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    digits[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Every file of the package: path within it and bytes.
@@ -175,7 +178,10 @@ fn recipe(described: &Described, about: &About) -> Result<String> {
     line(format!("  inputs: {}", quoted(&inputs.to_string())));
     line(format!("  outputs: {}", quoted(&outputs.to_string())));
     line("  params: null".into());
-    line(format!("utc_time_created: {}", quoted(&created.to_string())));
+    line(format!(
+        "utc_time_created: {}",
+        quoted(&created.to_string())
+    ));
     Ok(text)
 }
 
@@ -186,9 +192,8 @@ fn python_env() -> String {
 }
 
 fn conda() -> String {
-    let mut text = format!(
-        "channels:\n- conda-forge\ndependencies:\n- python={PYTHON}\n- pip\n- pip:\n"
-    );
+    let mut text =
+        format!("channels:\n- conda-forge\ndependencies:\n- python={PYTHON}\n- pip\n- pip:\n");
     for requirement in REQUIREMENTS {
         let _ = writeln!(text, "  - {requirement}");
     }

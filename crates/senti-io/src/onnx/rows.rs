@@ -257,7 +257,9 @@ impl Rows {
         };
         // names of constants begin where the root is, so that a column is called the same whoever asks first
         let made = g.at_root(|g| {
-            g.within("rows", |g| g.within(&name, |g| self.fill(g, at, role, close)))
+            g.within("rows", |g| {
+                g.within(&name, |g| self.fill(g, at, role, close))
+            })
         });
         self.made.insert(at, made.clone());
         Ok(made)
@@ -267,17 +269,27 @@ impl Rows {
         let raw = g.slice("raw", &self.window, 2, at + 1, at + 2);
         // an infinite number and none at all are not equal to themselves less themselves; the leading blanks of a series may be cut off
         let judged = match role {
-            Role::Series => g.slice("needed", &raw, 1, self.n - (self.past + 1).min(self.n), self.n),
+            Role::Series => g.slice(
+                "needed",
+                &raw,
+                1,
+                self.n - (self.past + 1).min(self.n),
+                self.n,
+            ),
             _ => raw.clone(),
         };
         let nothing = g.both("Sub", "nothing", &judged, &judged);
-        self.sound.push(g.compare_with("Equal", "is_known", &nothing, 0.0));
+        self.sound
+            .push(g.compare_with("Equal", "is_known", &nothing, 0.0));
         match role {
             Role::Series => {}
-            Role::Volume => self
+            Role::Volume => {
+                self.sound
+                    .push(g.compare_with("GreaterOrEqual", "is_not_negative", &raw, 0.0))
+            }
+            _ => self
                 .sound
-                .push(g.compare_with("GreaterOrEqual", "is_not_negative", &raw, 0.0)),
-            _ => self.sound.push(g.compare_with("Greater", "is_positive", &raw, 0.0)),
+                .push(g.compare_with("Greater", "is_positive", &raw, 0.0)),
         }
         let newest = g.gather_elements("newest", &raw, 1, &self.source);
         match (role, close) {

@@ -38,7 +38,11 @@ pub fn build(
         let weekday = g.cast("weekday_whole", &weekday, Kind::Whole);
         let looks = looks(g, parts, &narrow, &volatility, &weekday, horizon);
 
-        let begin: Vec<f64> = parts.quantiles.iter().map(|&q| f64::from(q as f32)).collect();
+        let begin: Vec<f64> = parts
+            .quantiles
+            .iter()
+            .map(|&q| f64::from(q as f32))
+            .collect();
         let begin = g.doubles("begin", &[1, horizon, levels], &begin);
         let quantiles = match parts.forest.is_empty() {
             true => begin,

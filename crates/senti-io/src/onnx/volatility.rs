@@ -79,9 +79,7 @@ pub fn build(
         if !lately {
             return Ok((spread, None));
         }
-        let factor = g.within("lately", |g| {
-            candles.lately(g, volatility, first, &each)
-        });
+        let factor = g.within("lately", |g| candles.lately(g, volatility, first, &each));
         Ok((spread, Some(factor)))
     })
 }
@@ -209,22 +207,15 @@ impl Candles {
 
     /// The factor that what matured lately widens quantiles by: (batch, H). `each` is (batch, R - first, H), of the origins from row
     /// `first` on.
-    fn lately(
-        &self,
-        g: &mut Graph,
-        volatility: &Volatility,
-        first: usize,
-        each: &Value,
-    ) -> Value {
+    fn lately(&self, g: &mut Graph, volatility: &Volatility, first: usize, each: &Value) -> Value {
         let (n, horizon) = (self.n, volatility.horizon());
         let origins = n - 1 - first;
         if origins == 0 {
             return g.doubles("level", &[1, horizon], volatility.level());
         }
         // is the move from an origin to a step ahead known, and one of the newest?
-        let counts_for = |origin: usize, step: usize| {
-            origin + step < n - 1 && origin + step + 2 + LATELY.0 > n
-        };
+        let counts_for =
+            |origin: usize, step: usize| origin + step < n - 1 && origin + step + 2 + LATELY.0 > n;
         let known: Vec<bool> = (first..n - 1)
             .flat_map(|origin| (0..horizon).map(move |step| counts_for(origin, step)))
             .collect();
