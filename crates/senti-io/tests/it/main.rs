@@ -8,6 +8,7 @@ mod checkpoint;
 mod chromium;
 mod folds;
 mod importance;
+mod onnx;
 mod page;
 mod pages;
 mod plots;
