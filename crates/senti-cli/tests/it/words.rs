@@ -44,7 +44,11 @@ fn slips_get_a_near_suggestion() {
     check("models_without_word", "models", 2);
     check("models_unknown_word", "models lsit", 2);
     check("export_without_output", "export lstm", 2);
-    check("export_format_slip", "export lstm --format onxn --output a", 2);
+    check(
+        "export_format_slip",
+        "export lstm --format onxn --output a",
+        2,
+    );
 }
 
 #[test]
