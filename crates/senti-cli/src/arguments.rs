@@ -381,11 +381,14 @@ fn refuse(command: &Command, error: &clap::Error) -> Outcome<Option<Typed>> {
         ErrorKind::ArgumentConflict => {
             Error::input(format!("`{}` is given twice", flag(&argument()))).hint("give it once")
         }
-        ErrorKind::MissingRequiredArgument => Error::input(format!(
-            "{} is missing",
-            argument().replace(['<', '>'], "`")
-        ))
-        .hint("`senti-ai help COMMAND` shows what a command wants"),
+        ErrorKind::MissingRequiredArgument => {
+            let what = match argument() {
+                option if option.starts_with("--") => format!("`{}`", flag(&option)),
+                word => word.replace(['<', '>'], "`"),
+            };
+            Error::input(format!("{what} is missing"))
+                .hint("`senti-ai help COMMAND` shows what a command wants")
+        }
         ErrorKind::InvalidValue | ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => {
             let name = flag(&argument());
             let option = OPTIONS

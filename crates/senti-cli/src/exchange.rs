@@ -32,9 +32,9 @@ fn push_one(word: &str, here: &Registry, settings: &Settings) -> Outcome<Brought
             "name a model of the local registry, like `lstm/3`; `senti-ai models list` shows them";
         return Err(crate::failure::usage(error.hint(hint)));
     }
-    let there = remote::registry(settings)?;
     let found = here.find(&which);
     let entry = found.map_err(|error| models::explained(error, here, &which))?;
+    let there = remote::registry(settings)?;
     Ok(bring_to(here, &entry, &there)?)
 }
 

@@ -18,6 +18,7 @@ mod importance;
 mod killed;
 mod memory;
 mod mlflow;
+mod onnx;
 mod run;
 mod settings;
 mod signals;

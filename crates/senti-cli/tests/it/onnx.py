@@ -1,23 +1,37 @@
-"""What others make of an exported model: ONNX's checker, ONNX Runtime alone, and MLflow's pyfunc.
+"""What others make of exported models: ONNX's checker, ONNX Runtime alone, MLflow's pyfunc and its server.
 
-    python onnx.py MODEL.onnx PACKAGE ROWS.csv [ROWS.csv ...]
+    python onnx.py CASES.json
 
-Each CSV holds a window: a header, the opening time (ISO 8601, UTC) and columns by name. Prints one JSON document: versions, and for
-each window what every way of asking gives. The folder PACKAGE may be `-`: then MLflow is not asked.
+CASES is a list of cases: `name`, `model` (a file), `windows` (CSV files: a header, the opening time in ISO 8601 and UTC, columns by
+name), and perhaps `package` (the folder of an MLflow package) and `serve` (start `mlflow models serve` on it). Prints one JSON
+document: versions, and for each case what every way of asking gives for each window; NaN is null.
 """
 
 import csv
 import datetime
 import json
 import os
+import pathlib
+import signal
+import socket
+import subprocess
 import sys
+import tempfile
+import time
+import urllib.request
 
-os.environ.setdefault("MLFLOW_TRACKING_URI", "sqlite:////nowhere/none.db")
-sys.path = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
+# This file is called as a package that is imported below.
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path = [path for path in sys.path if os.path.abspath(path or ".") != here]
+# MLflow opens the store of its runs even where none is asked for.
+store = tempfile.TemporaryDirectory()
+os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{store.name}/runs.db"
 
 import numpy
 import onnx
 import onnxruntime
+
+NAMES = ("point", "quantiles", "time")
 
 
 def window(path, columns):
@@ -25,55 +39,112 @@ def window(path, columns):
         header, *rows = csv.reader(file)
     places = [header.index(column) for column in columns]
 
-    def time(text):
+    def milliseconds(text):
         moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=datetime.timezone.utc)
         return round(moment.timestamp() * 1000)
 
-    number = lambda text: float(text) if text else float("nan")
-    return [[time(row[0])] + [number(row[place]) for place in places] for row in rows]
+    def number(text):
+        return float(text) if text else float("nan")
+
+    return [[milliseconds(row[0])] + [number(row[place]) for place in places] for row in rows]
 
 
 def told(outputs, row):
-    flat = lambda array: [None if x != x else x for x in numpy.asarray(array)[row].ravel().tolist()]
-    return {name: flat(outputs[name]) for name in ("point", "quantiles", "time")}
+    def flat(array):
+        return [None if x is None or x != x else x for x in numpy.asarray(array, dtype=float)[row].ravel().tolist()]
+
+    return {name: flat(outputs[name]) for name in NAMES}
 
 
-def main(model_path, package, *paths):
-    model = onnx.load(model_path)
+def served(package, windows):
+    """What `mlflow models serve` answers to one request for all windows."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # The server is looked for beside Python.
+    bin = os.path.dirname(sys.executable)
+    environment = os.environ | {"PATH": bin + os.pathsep + os.environ.get("PATH", "")}
+    command = [f"{bin}/mlflow", "models", "serve", "-m", package, "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
+    log = open(f"{store.name}/serve.log", "w+b")
+    server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        for _ in range(600):
+            try:
+                opener.open(f"http://127.0.0.1:{port}/ping", timeout=5).read()
+                break
+            except OSError:
+                if server.poll() is not None:
+                    break
+                time.sleep(0.2)
+        body = json.dumps({"inputs": {"window": windows.tolist()}}).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"})
+        try:
+            answer = json.load(opener.open(request, timeout=120))
+        except OSError:
+            log.seek(0)
+            sys.stderr.write(log.read().decode())
+            raise
+        return answer["predictions"]
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def asked(case):
+    model = onnx.load(case["model"])
     onnx.checker.check_model(model, full_check=True)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    columns = json.loads(metadata["senti.columns"])
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model_path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(case["model"], providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    run = lambda windows: dict(zip(names, session.run(names, {"window": windows})))
 
-    windows = numpy.array([window(path, columns) for path in paths], dtype=numpy.float64)
+    def run(windows):
+        return dict(zip(names, session.run(names, {"window": windows})))
+
+    columns = json.loads(metadata["senti.columns"])
+    windows = numpy.array([window(path, columns) for path in case["windows"]], dtype=numpy.float64)
+    rows = range(len(windows))
     batch = run(windows)
+    start = time.perf_counter()
+    run(windows[:1])
     document = {
-        "versions": {"python": sys.version.split()[0], "numpy": numpy.__version__, "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__},
         "opset": {entry.domain: entry.version for entry in model.opset_import},
         "metadata": metadata,
-        "batch": [told(batch, row) for row in range(len(paths))],
-        "alone": [told(run(windows[row : row + 1]), 0) for row in range(len(paths))],
+        "bytes": os.path.getsize(case["model"]),
+        "nodes": len(model.graph.node),
+        "seconds": time.perf_counter() - start,
+        "ways": {
+            "a batch": [told(batch, row) for row in rows],
+            "alone": [told(run(windows[row : row + 1]), 0) for row in rows],
+        },
     }
-    if package != "-":
+    package = case.get("package")
+    if package:
         import mlflow
 
-        document["versions"]["mlflow"] = mlflow.__version__
         loaded = mlflow.pyfunc.load_model(package)
         outputs = loaded.predict({"window": windows})
-        document["pyfunc"] = [told(outputs, row) for row in range(len(paths))]
         bare = loaded.predict(windows)
-        document["pyfunc_bare"] = [told(bare, row) for row in range(len(paths))]
-        example = loaded.predict({name: numpy.array(value, dtype=numpy.float64) for name, value in json.load(open(f"{package}/input_example.json")).items()})
+        document["ways"]["pyfunc"] = [told(outputs, row) for row in rows]
+        document["ways"]["pyfunc, an array"] = [told(bare, row) for row in rows]
+        example = json.loads(pathlib.Path(package, "input_example.json").read_text())
+        example = loaded.predict({name: numpy.array(value) for name, value in example.items()})
         document["example"] = told(example, 0)
         document["signature"] = loaded.metadata.signature.to_dict()
-        document["model_metadata"] = loaded.metadata.metadata
-    json.dump(document, sys.stdout)
+        document["package_metadata"] = loaded.metadata.metadata
+        if case.get("serve"):
+            answer = served(package, windows)
+            document["ways"]["mlflow models serve"] = [told(answer, row) for row in rows]
+    return document
 
 
-main(*sys.argv[1:])
+def versions(*modules):
+    return {"python": sys.version.split()[0]} | {module.__name__: module.__version__ for module in modules}
+
+
+cases = json.loads(pathlib.Path(sys.argv[1]).read_text())
+document = {"cases": {case["name"]: asked(case) for case in cases}}
+document["versions"] = versions(numpy, onnx, onnxruntime, *([sys.modules["mlflow"]] if "mlflow" in sys.modules else []))
+json.dump(document, sys.stdout)

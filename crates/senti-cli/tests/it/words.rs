@@ -29,6 +29,7 @@ fn help_and_version_are_data() {
     check("help_verify", "verify --help", 0);
     check("help_audit", "audit --help", 0);
     check("help_importance", "importance --help", 0);
+    check("help_export", "export --help", 0);
     check("version", "--version", 0);
 }
 
@@ -48,6 +49,12 @@ fn slips_get_a_near_suggestion() {
     check("models_without_word", "models", 2);
     check("models_unknown_word", "models lsit", 2);
     check("models_push_unknown", "models push abc", 1);
+    check("export_without_output", "export lstm", 2);
+    check(
+        "export_format_slip",
+        "export lstm --format onxn --output a",
+        2,
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A model as one ONNX file: the raw last rows in original units go in, prices come out. Everything between is in the graph.
 //!
-//! In comes an [`Artifact`]; out go bytes that ONNX Runtime (1.12 or newer) and anything else that knows opset 17 reads. The graph says
+//! In comes an [`Artifact`]; out go bytes that ONNX Runtime (1.15 or newer) and anything else that knows opset 17 reads. The graph says
 //! what [`senti::doors::forecast`] says of the same rows: short gaps are filled, features made, prepared and shown to the model, its
 //! answer turned into prices and calibrated. A graph cannot refuse: where `forecast` would, and across a long gap, every price is NaN.
 //!

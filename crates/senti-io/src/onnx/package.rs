@@ -33,12 +33,12 @@ pub const OWN: &str = "senti";
 const PYTHON: &str = "3.11.7";
 /// The first release of ONNX with the operators and the format of our file.
 const ONNX: &str = "1.12.0";
-/// What Python needs. ONNX Runtime 1.12 is the first that reads the file.
+/// What Python needs. ONNX Runtime 1.15 is the oldest that the file was tried with.
 const REQUIREMENTS: [&str; 4] = [
     "mlflow>=2.9",
     "numpy",
     "onnx>=1.12,<2",
-    "onnxruntime>=1.12,<2",
+    "onnxruntime>=1.15,<2",
 ];
 
 /// What is known of the place that a package will have.

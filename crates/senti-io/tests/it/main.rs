@@ -10,6 +10,7 @@ mod folds;
 mod importance;
 #[cfg(feature = "mlflow_export")]
 mod mlflow_store;
+mod onnx;
 mod page;
 mod pages;
 mod plots;
