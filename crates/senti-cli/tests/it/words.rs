@@ -21,6 +21,7 @@ fn help_and_version_are_data() {
     check("help_predict", "help predict", 0);
     check("help_backtest", "backtest --help", 0);
     check("help_models", "models --help", 0);
+    check("help_export_mlflow", "models export-mlflow --help", 0);
     check("help_verify", "verify --help", 0);
     check("help_audit", "audit --help", 0);
     check("help_importance", "importance --help", 0);
