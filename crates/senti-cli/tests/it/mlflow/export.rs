@@ -82,12 +82,38 @@ fn a_server_shows_what_the_registry_holds() {
     ];
     run(&desk, &[&basic, &SMALL[..4]].concat());
     run(&desk, &[&basic, &SMALL[..4], &["--seed", "2"]].concat());
+    run(&desk, &["models", "promote", "lstm/1"]);
+    run(
+        &desk,
+        &["models", "promote", "basic/1", "--alias", "old-one"],
+    );
+    run(
+        &desk,
+        &["models", "promote", "basic/2", "--stage", "Production"],
+    );
     let before = desk.tree("senti-models");
-    run(&desk, EXPORT);
+    run(
+        &desk,
+        &[EXPORT, &["--experiment_name", "Bitcoin 'daily'"]].concat(),
+    );
     assert!(
         desk.tree("senti-models") == before,
         "the registry was changed"
     );
+    let forecasts = ["lstm", "basic"].map(|model_type| {
+        let line = [
+            "predict",
+            "--data_path",
+            "prices.csv",
+            "--no_plot",
+            "--format",
+            "json",
+            "--model_type",
+            model_type,
+        ];
+        serde_json::from_str::<Value>(&run(&desk, &line)).unwrap()
+    });
+    let prices = desk.path("prices.csv").display().to_string();
     let shown: Value = serde_json::from_str(&run(
         &desk,
         &["models", "show", "lstm/1", "--format", "json"],
@@ -100,8 +126,24 @@ fn a_server_shows_what_the_registry_holds() {
             ..Options::default()
         };
         let server = Server::start(&environment, options);
-        let uri = "models:/sentiai_model_lstm/1";
-        let seen = server.witness(&["runs", "Default", "+", "models", "+", "files", uri]);
+        let (lstm, basic) = (
+            "models:/sentiai_model_lstm@champion",
+            "models:/sentiai_model/Production",
+        );
+        let asked = [
+            &[
+                "runs",
+                "Bitcoin 'daily'",
+                "+",
+                "models",
+                "+",
+                "files",
+                lstm,
+                "+",
+            ][..],
+            &["predict", lstm, &prices, "+", "predict", basic, &prices],
+        ];
+        let seen = server.witness(&asked.concat());
         let runs = seen[0].as_array().unwrap();
         assert_eq!(runs.len(), 3, "{runs:?}");
         let lstm = runs
@@ -148,6 +190,15 @@ fn a_server_shows_what_the_registry_holds() {
         assert_eq!(names, ["sentiai_model", "sentiai_model_lstm"]);
         let versions = models["sentiai_model"]["versions"].as_object().unwrap();
         assert_eq!(versions.keys().cloned().collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(
+            models["sentiai_model_lstm"]["aliases"],
+            json!({"champion": "1"})
+        );
+        assert_eq!(models["sentiai_model"]["aliases"], json!({"old-one": "1"}));
+        assert_eq!(
+            (&versions["1"]["stage"], &versions["2"]["stage"]),
+            (&json!("None"), &json!("Production"))
+        );
         let version = &models["sentiai_model_lstm"]["versions"]["1"];
         assert_eq!(version["run_id"], lstm["run_id"]);
         assert_eq!(version["status"], "READY");
@@ -171,6 +222,32 @@ fn a_server_shows_what_the_registry_holds() {
                 file["sha256"],
                 "{name}"
             );
+        }
+        // Python forecasts what `predict` does, from the very same rows.
+        for (python, ours) in [(&seen[3], &forecasts[0]), (&seen[4], &forecasts[1])] {
+            check_alike(python, ours);
+        }
+    }
+}
+
+/// Forecasts of Python beside those of `predict --format json`, to 1e-5 relative: the graph has single precision inside.
+#[track_caller]
+fn check_alike(python: &Value, ours: &Value) {
+    let rows = ours["forecast"]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 3);
+    let near = |found: &Value, wanted: &Value| {
+        let (found, wanted) = (found.as_f64().unwrap(), wanted.as_f64().unwrap());
+        assert!(
+            (found - wanted).abs() <= 1e-5 * wanted.abs(),
+            "{found}, wanted {wanted}"
+        );
+    };
+    for (step, row) in rows.iter().enumerate() {
+        near(&python["point"][0][step], &row["point"]);
+        let quantiles = row["quantiles"].as_array().unwrap();
+        assert_eq!(quantiles.len(), 19);
+        for (level, wanted) in quantiles.iter().enumerate() {
+            near(&python["quantiles"][0][step][level], wanted);
         }
     }
 }
