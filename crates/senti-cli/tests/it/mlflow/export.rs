@@ -141,7 +141,17 @@ fn a_server_shows_what_the_registry_holds() {
                 lstm,
                 "+",
             ][..],
-            &["predict", lstm, &prices, "+", "predict", basic, &prices],
+            &[
+                "predict",
+                lstm,
+                &prices,
+                "+",
+                "predict",
+                basic,
+                &prices,
+                "+",
+                "experiments",
+            ],
         ];
         let seen = server.witness(&asked.concat());
         let runs = seen[0].as_array().unwrap();
@@ -223,6 +233,16 @@ fn a_server_shows_what_the_registry_holds() {
                 "{name}"
             );
         }
+        let experiments = seen[5].as_array().unwrap();
+        let ours = experiments
+            .iter()
+            .find(|seen| seen["name"] == "Bitcoin 'daily'")
+            .unwrap();
+        assert_eq!(
+            ours["tags"]["mlflow.experimentKind"],
+            "custom_model_development"
+        );
+        assert_eq!(experiments.len(), 2);
         // Python forecasts what `predict` does, from the very same rows.
         for (python, ours) in [(&seen[3], &forecasts[0]), (&seen[4], &forecasts[1])] {
             check_alike(python, ours);
@@ -407,12 +427,12 @@ fn strange_texts_and_numbers_come_through() {
     }
 }
 
-/// More versions than a page of any answer holds by default, and one that is damaged: it is named and left out.
+/// Many versions, and one that is damaged: it is named and left out.
 #[test]
 fn many_models_come_through_and_a_damaged_one_is_named() {
     let desk = Desk::trained();
     let folder = "senti-models/sentiai_model_lstm";
-    for number in 2..=120 {
+    for number in 2..=40 {
         let (from, to) = (
             desk.path(&format!("{folder}/1")),
             desk.path(&format!("{folder}/{number}")),
@@ -422,19 +442,29 @@ fn many_models_come_through_and_a_damaged_one_is_named() {
             std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
         }
     }
-    let damaged = desk.path(&format!("{folder}/60/weights.safetensors"));
+    let damaged = desk.path(&format!("{folder}/20/weights.safetensors"));
     let mut bytes = std::fs::read(&damaged).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&damaged, bytes).unwrap();
+    forget_calendar(&desk.path(&format!("{folder}/30")));
     let done = desk.run(EXPORT);
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(
-        done.err.starts_with("warning: lstm/60 is left out: ") && done.err.contains("was altered"),
+        done.err.starts_with("warning: lstm/20 is left out: ") && done.err.contains("was altered"),
+        "{}",
+        done.err
+    );
+    let told: Vec<&str> = done.err.lines().collect();
+    assert_eq!(told.len(), 2, "{}", done.err);
+    assert!(
+        told[1]
+            .starts_with("warning: lstm/30 has no package that Python loads, only its own files: ")
+            && told[1].contains("which slots of the week are open"),
         "{}",
         done.err
     );
     assert!(
-        done.out.starts_with("exported 119 models to models.db"),
+        done.out.starts_with("exported 39 models to models.db"),
         "{}",
         done.out
     );
@@ -443,9 +473,36 @@ fn many_models_come_through_and_a_damaged_one_is_named() {
         let uri = copied(&desk.path("models.db"), folder.path());
         let model = environment.witness(&uri, &["model", "sentiai_model_lstm"]);
         let versions = model["versions"].as_object().unwrap();
-        assert_eq!(versions.len(), 119);
-        assert!(versions.contains_key("120") && !versions.contains_key("60"));
+        assert_eq!(versions.len(), 39);
+        assert!(versions.contains_key("40") && !versions.contains_key("20"));
+        let files = environment.witness(&uri, &["files", "models:/sentiai_model_lstm/30"]);
+        let names: Vec<_> = files.as_object().unwrap().keys().collect();
+        assert_eq!(
+            names,
+            [
+                "senti/SHA256SUMS",
+                "senti/artifact.json",
+                "senti/weights.safetensors"
+            ]
+        );
     }
+}
+
+/// Makes a model look like one of an older version, which recorded no calendar, and whose rows prove none.
+fn forget_calendar(model: &Path) {
+    use sha2::{Digest, Sha256};
+    let path = model.join("artifact.json");
+    let mut manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let data = manifest["data"].as_object_mut().unwrap();
+    data.remove("calendar").unwrap();
+    data["rows"] = json!(data["rows"].as_u64().unwrap() - 5);
+    std::fs::write(&path, manifest.to_string()).unwrap();
+    let lines = ["artifact.json", "weights.safetensors"].map(|name| {
+        let digest = Sha256::digest(std::fs::read(model.join(name)).unwrap());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{hex}  {name}\n")
+    });
+    std::fs::write(model.join("SHA256SUMS"), lines.concat()).unwrap();
 }
 
 /// What exists stays as it is, byte for byte, and a refusal leaves nothing.
