@@ -19,3 +19,4 @@ mod sources_parquet;
 mod sources_properties;
 mod sources_refused;
 mod trained;
+mod weights;
