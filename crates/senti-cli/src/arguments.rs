@@ -44,6 +44,8 @@ pub enum Task {
     Audit,
     /// Say what this model, or the newest, looks at.
     Importance(Option<String>),
+    /// Make a model of this file of weights.
+    Import(String),
 }
 
 impl Task {
@@ -58,6 +60,7 @@ impl Task {
             Task::Verify(_) => Verb::Verify,
             Task::Audit => Verb::Audit,
             Task::Importance(_) => Verb::Importance,
+            Task::Import(_) => Verb::Import,
         }
     }
 }
@@ -87,6 +90,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
         "inspect" => (Task::Inspect(word(inner, "file")), inner),
         "verify" => (Task::Verify(word(inner, "model")), inner),
         "audit" => (Task::Audit, inner),
+        "import" => (Task::Import(word(inner, "file")), inner),
         "importance" => {
             let model = inner.get_one::<String>("model").cloned();
             (Task::Importance(model), inner)
@@ -154,6 +158,10 @@ fn command() -> Command {
         .value_name("FILE")
         .required(true)
         .help("File to look at: CSV in any dialect, gzip, zstd or Parquet");
+    let weights = Arg::new("file")
+        .value_name("FILE")
+        .required(true)
+        .help("Weights: Keras (.keras, .h5, .weights.h5), a PyTorch state dict (.pt, .pth) or .safetensors");
     let shelf = |name: &'static str, about: &'static str| options(bare(name, about), Verb::Models);
     bare(
         "senti-ai",
@@ -204,6 +212,16 @@ fn command() -> Command {
                 .required(false),
         ),
         Verb::Importance,
+    ))
+    .subcommand(options(
+        bare("import", "Make a model of weights that Keras or PyTorch trained")
+            .arg(weights)
+            .after_help(
+                "Features, preparation, calibration and scores are learned from your rows as `train` does; the network's weights are the file's and\n\
+                 nothing is trained. The network is taken to see our features in our order, prepared by our scaling: docs/weights.md lists them.\n\
+                 A file that does not say how it was trained is taken to forecast prices with a point loss (--target price --loss mse), a step an output.",
+            ),
+        Verb::Import,
     ))
     .subcommand(
         bare("models", "List, show or delete saved models")
@@ -371,6 +389,7 @@ mod tests {
             (&["verify", "lstm"], Verb::Verify),
             (&["audit"], Verb::Audit),
             (&["importance", "lstm"], Verb::Importance),
+            (&["import", "a.h5"], Verb::Import),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

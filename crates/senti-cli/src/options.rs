@@ -30,6 +30,8 @@ pub enum Verb {
     Audit,
     /// `senti-ai importance [MODEL]`
     Importance,
+    /// `senti-ai import FILE`
+    Import,
 }
 
 impl Verb {
@@ -44,6 +46,7 @@ impl Verb {
             Verb::Verify => "verify",
             Verb::Audit => "audit",
             Verb::Importance => "importance",
+            Verb::Import => "import",
         }
     }
 }
@@ -105,7 +108,7 @@ pub struct Opt {
 }
 
 use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
-use Verb::{Audit, Backtest, Importance, Inspect, Models, Predict, Train, Verify};
+use Verb::{Audit, Backtest, Import, Importance, Inspect, Models, Predict, Train, Verify};
 
 /// Heading of the options that say what is read; a model keeps what they said.
 pub const DATA: &str = "Data";
@@ -118,20 +121,23 @@ const MACHINE: &str = "Machine";
 const OUTPUT: &str = "Output";
 const SETTINGS: &str = "Settings";
 
-const READERS: &[Verb] = &[Train, Predict, Backtest, Inspect, Verify, Audit, Importance];
-const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify, Audit, Importance];
+const READERS: &[Verb] = &[
+    Train, Predict, Backtest, Inspect, Verify, Audit, Importance, Import,
+];
+const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify, Audit, Importance, Import];
 const ALL: &[Verb] = &[
-    Train, Predict, Backtest, Inspect, Models, Verify, Audit, Importance,
+    Train, Predict, Backtest, Inspect, Models, Verify, Audit, Importance, Import,
 ];
 const BOTH: &[Verb] = &[Train, Predict, Backtest];
 const TRAINS: &[Verb] = &[Train, Backtest];
 const ONLY_TRAIN: &[Verb] = &[Train];
 const WALKS: &[Verb] = &[Backtest];
 /// What says which windows there are, and what is learned of them.
-const PLANS: &[Verb] = &[Train, Backtest, Audit];
-const SHAPED: &[Verb] = &[Train, Predict, Backtest, Audit];
-const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance];
-const DRAWS: &[Verb] = &[Train, Predict, Backtest, Importance];
+const PLANS: &[Verb] = &[Train, Backtest, Audit, Import];
+const SHAPED: &[Verb] = &[Train, Predict, Backtest, Audit, Import];
+const SHOWN: &[Verb] = &[Train, Predict, Backtest, Audit];
+const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance, Import];
+const DRAWS: &[Verb] = &[Train, Predict, Backtest, Importance, Import];
 const SEEDED: &[Verb] = &[Train, Backtest, Audit, Importance];
 
 const ROW: Opt = Opt {
@@ -196,7 +202,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "forecast_horizon", group: WINDOW, env: &["LSTM_FORECAST_HORIZON"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Steps ahead to forecast", verbs: SHAPED },
     share("valid_share", &["SENTI_VALID_SHARE"], "0.1", "Share of the windows for early stopping"),
     share("calibration_share", &["SENTI_CALIBRATION_SHARE"], "0.1", "Share of the windows for the intervals"),
-    Opt { verbs: &[Train, Audit], ..share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once") },
+    Opt { verbs: &[Train, Audit, Import], ..share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once") },
 
     Opt { name: "models", group: WALK, env: &["SENTI_MODELS"], default: Some("lstm,basic"), kind: Text("NAMES"), purpose: "Models to walk with over the same origins, separated by commas, or all: lstm, basic, trees; naive, naive_365, naive_730, ewma, har, har_730, garch, drift, seasonal_naive, moving_average, ets, theta, ar. naive and har_730 come by themselves, to measure against", verbs: WALKS, ..ROW },
     Opt { name: "start", group: WALK, env: &["SENTI_START"], unset: "the last origins", kind: Fitting("DATE", |text| senti::calendar::parse_time(text).is_ok(), "a date as 2023-07-01"), purpose: "First origin: the last known candle of the first forecast", verbs: WALKS, ..ROW },
@@ -224,24 +230,25 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "learning_rate", group: TRAINING, env: &["LSTM_LEARNING_RATE"], default: Some("0.001"), kind: Number(|x| x > 0.0 && x <= 1.0, "more than 0 and at most 1"), purpose: "Learning rate of Adam", verbs: TRAINS, ..ROW },
     Opt { name: "patience", group: TRAINING, env: &["LSTM_EARLY_STOPPING_PATIENCE"], default: Some("15"), kind: Whole(1, 1_000_000), purpose: "Epochs without improvement before stopping", verbs: TRAINS, ..ROW },
     Opt { name: "seed", group: TRAINING, env: &["RANDOM_SEED"], default: Some("42"), kind: Whole(0, u64::MAX), purpose: "Seed of every random stream", verbs: SEEDED, ..ROW },
-    Opt { name: "memory", group: TRAINING, env: &["SENTI_MEMORY"], unset: "no limit", kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most memory to use, as 2GiB or 500MB; what would take more is refused before training starts", verbs: ONLY_TRAIN, ..ROW },
+    Opt { name: "weights", group: TRAINING, env: &["SENTI_WEIGHTS"], unset: "fresh ones", kind: Path, purpose: "File of weights to start the lstm from: Keras (.keras, .h5), a PyTorch state dict, or safetensors; docs/weights.md tells what they must be", verbs: ONLY_TRAIN, ..ROW },
+    Opt { name: "memory", group: TRAINING, env: &["SENTI_MEMORY"], unset: "no limit", kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most memory to use, as 2GiB or 500MB; what would take more is refused before training starts", verbs: &[Train, Import], ..ROW },
     Opt { name: "checkpoint_every", group: TRAINING, env: &["SENTI_CHECKPOINT_EVERY"], default: Some("10s"), kind: Fitting("TIME", |text| Every::parse(text).is_some(), every::WANTED), purpose: "How often a training is kept for --resume: 30s, 5min, 5epochs or never; changes no result", verbs: ONLY_TRAIN, ..ROW },
     Opt { name: "resume", group: TRAINING, kind: Switch, purpose: "Continue from the checkpoint in the output folder", verbs: ONLY_TRAIN, ..ROW },
 
     Opt { name: "repeats", group: IMPORTANCE, env: &["SENTI_REPEATS"], default: Some("10"), kind: Whole(1, 10_000), purpose: "Shuffles of every group of columns", verbs: &[Importance], ..ROW },
     Opt { name: "group_by", group: IMPORTANCE, env: &["SENTI_GROUP_BY"], default: Some("correlation"), kind: Choice(|| GroupBy::ALL.map(GroupBy::name).to_vec()), purpose: "Columns to shuffle together: those that are alike (|Spearman's rho| above 0.7), of one kind, or none", verbs: &[Importance], ..ROW },
 
-    Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Backtest, Verify, Audit, Importance], ..ROW },
+    Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Backtest, Verify, Audit, Importance, Import], ..ROW },
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
     Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: RUNS },
-    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models, Verify, Importance], ..ROW },
+    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models, Verify, Importance, Import], ..ROW },
     Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", verbs: DRAWS, ..ROW },
     Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
     Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: ALL, ..ROW },
 
     Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: ALL, ..ROW },
-    Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", verbs: SHAPED, ..ROW },
+    Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", verbs: SHOWN, ..ROW },
 ];
 
 /// Options that ask for one run and are no setting: they have no key in a file.
@@ -258,12 +265,17 @@ impl Opt {
         self.verbs.contains(&verb)
     }
 
-    /// The default for this command. A forecast takes its lengths from the model; it and an audit write only where they are told to.
+    /// The default for this command. A forecast takes its lengths from the model, an import its horizon; forecast and audit write only where they
+    /// are told to.
     pub fn default_for(&self, verb: Verb) -> Option<&'static str> {
         let from_model = ["input_seq_length", "forecast_horizon", "output"].contains(&self.name);
         match (verb, self.name) {
             (Predict, _) if from_model => None,
             (Audit, "output") => None,
+            // of a file that does not say how its network was trained: as the original's
+            (Import, "loss") => Some("mse"),
+            (Import, "target") => Some("price"),
+            (Import, "forecast_horizon") => None,
             (Audit, "origins") => Some("8"),
             (Importance, "origins") => Some("300"),
             _ => self.default,

@@ -15,6 +15,10 @@ const LAYERS: usize = 8;
 /// Gates of a unit.
 const GATES: usize = 4;
 
+/// What must be said beside the scores of imported weights.
+pub const FLATTERED: &str =
+    "the scores may be flattered: it is not known which rows the imported weights were trained on";
+
 /// Where weights came from; kept in the artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -183,7 +187,7 @@ impl Imported {
         let wanted = plan.forecast_horizon * per_step(plan.loss);
         if self.outputs != wanted {
             let outputs = self.outputs;
-            let loss = format!("{:?}", plan.loss).to_lowercase();
+            let loss = plan.loss_name();
             let mut ways = vec![format!("`--loss mse --forecast_horizon {outputs}`")];
             if let Some(horizon) = self.horizon(Loss::Pinball) {
                 ways.push(format!(

@@ -126,6 +126,24 @@ impl Deref for Plan {
 }
 
 impl Plan {
+    /// The loss, as it is typed.
+    pub fn loss_name(&self) -> &'static str {
+        match self.loss {
+            Loss::Pinball => "pinball",
+            Loss::Mse => "mse",
+            Loss::Mae => "mae",
+            Loss::Huber => "huber",
+        }
+    }
+
+    /// The target, as it is typed.
+    pub fn target_name(&self) -> &'static str {
+        match self.target {
+            Target::LogReturn => "log_return",
+            Target::Price => "price",
+        }
+    }
+
     /// The choices again, to change some and check anew.
     pub fn draft(&self) -> Draft {
         self.0.clone()

@@ -5,8 +5,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hdf5_reader::messages::datatype::Datatype;
 use hdf5_reader::group::Group;
+use hdf5_reader::messages::datatype::Datatype;
 use hdf5_reader::{Hdf5File, OpenOptions};
 use senti::{Error, Result};
 

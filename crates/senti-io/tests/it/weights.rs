@@ -161,22 +161,40 @@ fn check_refused(name: &str, wanted: &str) {
 #[test]
 fn other_networks_are_refused_by_name() {
     for (name, wanted) in [
-        ("gru.keras", "layer `bidirectional` is a bidirectional `GRU`, wanted LSTM"),
+        (
+            "gru.keras",
+            "layer `bidirectional` is a bidirectional `GRU`, wanted LSTM",
+        ),
         ("gru.weights.h5", "`bidirectional` is a GRU, wanted an LSTM"),
         ("gru.pt", "`weight_hh_l0` is a GRU, wanted an LSTM"),
-        ("one_way.keras", "reads in one direction, wanted a bidirectional LSTM"),
-        ("one_way.h5", "reads in one direction, wanted a bidirectional LSTM"),
-        ("one_way.pt", "reads in one direction, wanted a bidirectional LSTM"),
+        (
+            "one_way.keras",
+            "reads in one direction, wanted a bidirectional LSTM",
+        ),
+        (
+            "one_way.h5",
+            "reads in one direction, wanted a bidirectional LSTM",
+        ),
+        (
+            "one_way.pt",
+            "reads in one direction, wanted a bidirectional LSTM",
+        ),
         ("relu.keras", "has activation `relu`, wanted `tanh`"),
         ("summed.keras", "has merge_mode `sum`, wanted `concat`"),
         ("normalised.keras", "of class `LayerNormalization`"),
         ("normalised.pt", "the file has `1."),
         ("two_dense.keras", "has activation `relu`, wanted `linear`"),
         ("branches.keras", "reads "),
-        ("no_dense.pt", "the file has no linear layer behind its LSTM"),
+        (
+            "no_dense.pt",
+            "the file has no linear layer behind its LSTM",
+        ),
         ("projected.pt", "`weight_hr_l0` projects the state"),
         ("script.pt", "TorchScript"),
-        ("whole_module.pt", "holds a Python object (`torch.nn.modules.container.Sequential`)"),
+        (
+            "whole_module.pt",
+            "holds a Python object (`torch.nn.modules.container.Sequential`)",
+        ),
         ("before_1_6.pt", "before PyTorch 1.6"),
         ("lists.pt", "holds no tensors"),
         ("hostile.pt", "holds no tensors"),
@@ -184,5 +202,8 @@ fn other_networks_are_refused_by_name() {
     ] {
         check_refused(name, wanted);
     }
-    assert!(!Path::new("/tmp/senti-was-here").exists(), "nothing in a pickle is run");
+    assert!(
+        !Path::new("/tmp/senti-was-here").exists(),
+        "nothing in a pickle is run"
+    );
 }

@@ -11,6 +11,7 @@ Versions are in `outputs.json`. Made with Python 3.11, keras 3.15.1 on tensorflo
 
 import json
 import os
+import shutil
 import sys
 import zipfile
 
@@ -140,6 +141,12 @@ def by_keras():
     models.Model(entry, layers.Dense(2)(layers.Add()([above, beside]))).save(at("refused/branches.keras"))
     for name in ["functional.keras", *(f"refused/{name}" for name in os.listdir(at("refused")) if name.endswith(".keras"))]:
         pack(name)
+    # an array that is said to be of 4 TiB and of which nothing is stored
+    shutil.copy(at("keras3.h5"), at("refused/huge.h5"))
+    with h5py.File(at("refused/huge.h5"), "a") as file:
+        dense = file["model_weights/dense/sequential/dense"]
+        del dense["kernel"]
+        dense.create_dataset("kernel", shape=(1 << 20, 1 << 20), dtype="float32", chunks=(64, 64))
     versions = {"keras": keras.__version__, "tensorflow": tensorflow.__version__, "h5py": h5py.__version__, "numpy": numpy.__version__}
     keep("keras", versions, said)
 
@@ -241,6 +248,14 @@ def by_torch():
             return os.system, ("touch /tmp/senti-was-here",)
 
     torch.save({"lstm.weight_ih_l0": Evil()}, at("refused/hostile.pt"))
+    ring = {}
+    ring["ring"] = ring
+    torch.save(ring, at("refused/ring.pt"))
+    # one number that stands for 2^40 of them
+    torch.save({"lstm.weight_ih_l0": torch.zeros(1).expand(1 << 20, 1 << 20)}, at("refused/expanded.pt"))
+    torch.save({"ema": Stacked().state_dict(), "model": Stacked().state_dict()}, at("refused/two_dicts.pt"))
+    torch.save(Stacked().half().state_dict(), at("refused/half.pt"))
+    save_file(Stacked().half().state_dict(), at("refused/half.safetensors"))
     keep("torch", {"torch": torch.__version__, "safetensors": safetensors.__version__}, said)
 
 
