@@ -382,3 +382,81 @@ fn pairs(items: &[usize]) -> Vec<(usize, usize)> {
         .map(|pair| (pair[0], pair[1]))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What Python's `pickle.dumps({"a": (1, -2, 300), "b": [None, True, 1 << 40]}, 2)` writes.
+    #[test]
+    fn a_pickle_of_python_is_read() {
+        let bytes = b"\x80\x02}q\x00(X\x01\x00\x00\x00aq\x01K\x01J\xfe\xff\xff\xffM,\x01\x87q\x02X\x01\x00\x00\x00bq\x03]q\x04(N\x88\x8a\x06\x00\x00\x00\x00\x00\x01eu.";
+        let pickle = Pickle::read(bytes).unwrap();
+        let Node::Dict(dict) = &pickle.nodes[pickle.root] else {
+            panic!("a dict")
+        };
+        let [(a, first), (b, second)] = dict[..] else {
+            panic!("two entries")
+        };
+        assert_eq!((pickle.text(a), pickle.text(b)), (Some("a"), Some("b")));
+        let number = |place: &usize| match pickle.nodes[*place] {
+            Node::Int(number) => Some(number),
+            _ => None,
+        };
+        let numbers = |place| {
+            pickle
+                .list(place)
+                .unwrap()
+                .iter()
+                .map(number)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(first), [Some(1), Some(-2), Some(300)]);
+        assert_eq!(numbers(second), [None, Some(1), Some(1 << 40)]);
+    }
+
+    /// `posix.system('touch /tmp/x')` is written down and not made.
+    #[test]
+    fn a_call_is_only_written_down() {
+        let bytes = b"\x80\x02cposix\nsystem\nX\x0c\x00\x00\x00touch /tmp/x\x85R.";
+        let pickle = Pickle::read(bytes).unwrap();
+        assert_eq!(
+            pickle.call(pickle.root).map(|(name, _)| name),
+            Some("posix.system")
+        );
+    }
+
+    #[test]
+    fn a_pickle_says_what_is_wrong_with_it() {
+        let check = |bytes: &[u8], wanted: &str| {
+            let error = Pickle::read(bytes).unwrap_err();
+            assert!(error.contains(wanted), "{error}");
+        };
+        check(b"", "cut off");
+        check(b"\x80\x00", "protocol 0");
+        check(b"\x80\x02X\xff\xff\xff\xffa", "cut off");
+        check(b"\x80\x02\x8d\xff\xff\xff\xff\xff\xff\xff\xffa", "cut off");
+        check(b"\x80\x02.", "more values than it made");
+        check(b"\x80\x02e", "never began");
+        check(b"\x80\x02h\x07.", "never kept");
+        check(b"\x80\x02P1\n.", "opcode 0x50");
+        check(b"\x80\x02(K\x01(0", "more values than it made");
+    }
+
+    proptest! {
+        /// Programs of the opcodes that are known, and of any bytes.
+        #[test]
+        fn no_pickle_panics(
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+            program in prop::collection::vec(prop::sample::select(b"(012NKMJG)]}tdaesuqhRQb.\x80\x85\x86\x87\x88\x8a\x8c\x8f\x90\x91\x92\x93\x94\x95c\n".to_vec()), 0..200),
+        ) {
+            let _ = Pickle::read(&bytes);
+            if let Ok(pickle) = Pickle::read(&program) {
+                prop_assert!(pickle.root < pickle.nodes.len());
+                prop_assert!(pickle.nodes.len() <= program.len());
+            }
+        }
+    }
+}
