@@ -413,6 +413,14 @@ mod tests {
                 Some(text) => format!("`{text}`; in predict: {}", option.unset),
                 None => option.unset.to_owned(),
             };
+            let import = option.default_for(Import);
+            let default = match (option.serves(Import) && import != option.default, import) {
+                (true, Some(text)) => {
+                    format!("{default}; in import: `{text}`, unless the file says")
+                }
+                (true, None) => format!("{default}; in import: the file's"),
+                (false, _) => default,
+            };
             let verbs: Vec<&str> = option.verbs.iter().map(|verb| verb.name()).collect();
             page += &format!(
                 "| `--{}` | {} | {default} | {} | {} | {} |\n",

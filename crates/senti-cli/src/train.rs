@@ -60,8 +60,13 @@ pub fn start(settings: &Settings, plan: &Plan, imported: Option<&Imported>) -> O
     places::spare_input(&request, &output, settings.verb(), no_plot)?;
     let registry = Registry::open(settings.path("registry").unwrap_or_default());
     places::writable(&registry, &plan.model_type)?;
-    let mut unfinished = Unfinished::new(&output, Every::of(settings));
+    // nothing is trained with weights that stay as they are, so there is nothing to keep or to go on with
     let trains = plan.epochs > 0;
+    let every = match trains {
+        true => Every::of(settings),
+        false => Every::Never,
+    };
+    let mut unfinished = Unfinished::new(&output, every);
     let resumes = trains && settings.switch("resume");
     if trains {
         unfinished.announce(resumes)?;

@@ -42,8 +42,15 @@ pub struct Import {
 pub fn read(path: &Path) -> Result<Import> {
     let shown = path.display();
     let bytes = content(path)?;
-    let of_file =
-        |error: Error| error.within(format!("the weights in `{shown}` cannot be taken over"));
+    let of_file = |error: Error| {
+        let error = match error.hint_text() {
+            Some(_) => error,
+            None => {
+                error.hint("`docs/weights.md` tells which files and networks can be taken over")
+            }
+        };
+        error.within(format!("the weights in `{shown}` cannot be taken over"))
+    };
     let digest = Sha256::digest(&bytes);
     let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let parsed = parse(bytes).map_err(of_file)?;
