@@ -58,7 +58,7 @@ impl Progress {
     }
 
     /// The same from weights that were given.
-    pub fn from_given(self) -> Self {
+    pub fn given(self) -> Self {
         Self {
             start: "the given weights",
             ..self

@@ -241,7 +241,7 @@ fn learn(
     let start = Instant::now();
     let mut progress = Progress::new(plan.epochs);
     if task.imported.is_some() {
-        progress = progress.from_given();
+        progress = progress.given();
     }
     let mut epochs_done = resume.map_or(0, |state| state.manifest.epochs_done);
     let mut trouble: Option<Error> = None;

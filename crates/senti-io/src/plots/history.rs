@@ -28,7 +28,7 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
     let plural = if history.len() == 1 { "" } else { "s" };
     let title = format!("Training: loss over {epochs} epoch{plural}");
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
-    let start = match &manifest.imported {
+    let begun = match &manifest.imported {
         Some(_) => "imported",
         None => "untrained",
     };
@@ -51,7 +51,7 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
         dash: Some((2.0, 3.0)),
         ..Stroke::new(valid, 1.2)
     };
-    let untrained_name = untrained.map(|loss| format!("{start} {}", price(loss, loss)));
+    let untrained_name = untrained.map(|loss| format!("{begun} {}", price(loss, loss)));
     let mut rows = vec![
         (Mark::Line(Stroke::new(train, 1.8)), "training"),
         (Mark::Line(Stroke::new(valid, 2.0)), "validation"),
@@ -108,10 +108,10 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
             10,
         ),
         y,
-        if untrained.is_some() {
-            "epoch (0 is the untrained model)"
-        } else {
-            "epoch"
+        match (untrained, &manifest.imported) {
+            (Some(_), Some(_)) => "epoch (0 is the imported network)",
+            (Some(_), None) => "epoch (0 is the untrained model)",
+            (None, _) => "epoch",
         },
         &format!(
             "{} of the scaled target{kind}",

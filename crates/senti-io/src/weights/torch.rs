@@ -554,7 +554,7 @@ fn orders(
 /// Tensors of a safetensors file whose names are PyTorch's.
 pub(super) fn safetensors(mut tensors: Vec<(String, Array)>) -> Result<Parsed> {
     // such a file knows no order; people count
-    tensors.sort_by(|(a, _), (b, _)| counted(a).cmp(&counted(b)));
+    tensors.sort_by_key(|(name, _)| counted(name));
     named("PyTorch (safetensors)", tensors)
 }
 

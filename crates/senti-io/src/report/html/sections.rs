@@ -1018,6 +1018,7 @@ fn history(page: &Page<'_>) -> String {
             })
             .collect(),
         place: Box::new(|x| match x {
+            0.0 if imported => "imported".into(),
             0.0 => "untrained".into(),
             _ => format!("epoch {}", grouped(x, 0)),
         }),
