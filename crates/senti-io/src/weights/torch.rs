@@ -576,3 +576,145 @@ fn counted(name: &str) -> Vec<(String, u64)> {
     }
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn array(shape: &[usize]) -> Array {
+        let count: usize = shape.iter().product();
+        Array {
+            shape: shape.to_vec(),
+            values: (0..count).map(|at| at as f32).collect(),
+        }
+    }
+
+    /// One layer of an `nn.LSTM`.
+    fn layer(module: &str, number: usize, inputs: usize, units: usize) -> Vec<(String, Array)> {
+        let ends = [format!("l{number}"), format!("l{number}_reverse")];
+        let parts = |end: &String| {
+            let name = |part: &str| format!("{module}{part}_{end}");
+            [
+                (name("weight_ih"), array(&[4 * units, inputs])),
+                (name("weight_hh"), array(&[4 * units, units])),
+                (name("bias_ih"), array(&[4 * units])),
+                (name("bias_hh"), array(&[4 * units])),
+            ]
+        };
+        ends.iter().flat_map(parts).collect()
+    }
+
+    fn linear(inputs: usize, outputs: usize) -> Vec<(String, Array)> {
+        vec![
+            ("head.weight".into(), array(&[outputs, inputs])),
+            ("head.bias".into(), array(&[outputs])),
+        ]
+    }
+
+    fn units(parsed: &Parsed) -> Vec<usize> {
+        let kernels = parsed.tensors.iter();
+        let kernels = kernels.filter(|t| t.name.ends_with("forward/recurrent_kernel"));
+        kernels.map(|tensor| tensor.shape[0]).collect()
+    }
+
+    #[track_caller]
+    fn check(arrays: &[Vec<(String, Array)>], wanted: Result<&[usize], &str>) {
+        match (named("test", arrays.concat()), wanted) {
+            (Ok(parsed), Ok(wanted)) => assert_eq!(units(&parsed), wanted),
+            (Err(error), Err(wanted)) => assert!(error.to_string().contains(wanted), "{error}"),
+            (Ok(parsed), Err(wanted)) => panic!("{:?} instead of {wanted}", units(&parsed)),
+            (Err(error), Ok(wanted)) => panic!("{error} instead of {wanted:?}"),
+        }
+    }
+
+    #[test]
+    fn layers_follow_each_other_as_their_shapes_allow() {
+        let (first, second) = (layer("a.", 0, 6, 4), layer("b.", 0, 8, 3));
+        check(&[first.clone(), second.clone(), linear(6, 5)], Ok(&[4, 3]));
+        // names that lie the other way round
+        check(&[second.clone(), first.clone(), linear(6, 5)], Ok(&[4, 3]));
+        let parsed = named("test", [second, first.clone(), linear(6, 5)].concat()).unwrap();
+        assert!(
+            parsed.notes[1].contains("the only order"),
+            "{:?}",
+            parsed.notes
+        );
+        // stacked, without a name
+        check(
+            &[layer("", 0, 6, 3), layer("", 1, 6, 3), linear(6, 2)],
+            Ok(&[3, 3]),
+        );
+        // what fits nowhere
+        let none = Err("no order of them makes a network");
+        check(&[first.clone(), layer("b.", 0, 7, 3), linear(6, 5)], none);
+        check(&[first.clone(), linear(7, 5)], none);
+        // a network of equal widths whose first layer comes last: two orders, and no way to tell
+        let (equal, other) = (layer("c.", 0, 8, 4), layer("d.", 0, 8, 4));
+        check(
+            &[equal, other, first, linear(8, 5)],
+            Err("in more than one order"),
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_too_much_is_named() {
+        let whole = || [layer("lstm.", 0, 6, 4), linear(8, 5)].concat();
+        let without = |name: &str| {
+            let mut arrays = whole();
+            arrays.retain(|(other, _)| other != name);
+            arrays
+        };
+        check(&[without("lstm.weight_ih_l0")], Err("wanted both"));
+        check(
+            &[without("lstm.bias_hh_l0_reverse")],
+            Err("the two biases beside"),
+        );
+        check(&[without("head.bias")], Ok(&[4]));
+        check(&[without("head.weight")], Err("no linear layer"));
+        check(
+            &[layer("lstm.", 1, 6, 4), linear(8, 5)],
+            Err("has no `lstm.weight_hh_l0`"),
+        );
+        check(
+            &[whole(), vec![("norm.weight".into(), array(&[8]))]],
+            Err("`norm.weight`"),
+        );
+        check(
+            &[whole(), vec![("more.weight".into(), array(&[5, 5]))]],
+            Err("2 linear layers"),
+        );
+        check(
+            &[whole(), vec![("head.bias".into(), array(&[5]))]],
+            Err("two tensors `head.bias`"),
+        );
+        let no_matrix = vec![("lstm.weight_hh_l0".into(), array(&[16]))];
+        let mut arrays = without("lstm.weight_hh_l0");
+        arrays.extend(no_matrix);
+        check(&[arrays], Err("is no matrix"));
+        check(&[Vec::new()], Err("there is none at all"));
+    }
+
+    /// PyTorch's rows are Keras's columns, and its two biases are one there.
+    #[test]
+    fn weights_are_transposed_and_biases_added() {
+        let parsed = named("test", [layer("", 0, 2, 1), linear(2, 1)].concat()).unwrap();
+        let values = |name: &str| {
+            let tensor = parsed.tensors.iter().find(|tensor| tensor.name == name);
+            match &tensor.expect("a tensor").values {
+                senti::artifact::Values::F32(values) => values.clone(),
+                senti::artifact::Values::F64(_) => panic!("single precision"),
+            }
+        };
+        // (4, 2) of 0 to 7 by rows
+        let transposed = [0.0, 2.0, 4.0, 6.0, 1.0, 3.0, 5.0, 7.0];
+        assert_eq!(values("bidirectional/forward/kernel"), transposed);
+        assert_eq!(values("bidirectional/backward/bias"), [0.0, 2.0, 4.0, 6.0]);
+    }
+
+    #[test]
+    fn names_are_sorted_as_people_count() {
+        let mut names = ["lstm10.w", "lstm2.w", "dense.w", "lstm2.b"];
+        names.sort_by_key(|name| counted(name));
+        assert_eq!(names, ["dense.w", "lstm2.b", "lstm2.w", "lstm10.w"]);
+    }
+}

@@ -431,6 +431,18 @@ struct Answers {
     answers: BTreeMap<String, Numbers>,
 }
 
+/// The page tells a stranger every feature, in the order of the matrix.
+#[test]
+fn the_page_lists_the_features_in_their_order() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/weights.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let places = senti::features::FEATURES.iter().map(|feature| {
+        let name = format!("`{}`", feature.name);
+        page.find(&name).unwrap_or_else(|| panic!("no {name}"))
+    });
+    assert!(places.collect::<Vec<_>>().is_sorted());
+}
+
 /// The two programs of `docs/weights.md` were run on this file by `load.py`.
 #[test]
 fn other_frameworks_load_what_is_exported() {
