@@ -216,6 +216,13 @@ def by_torch():
     torch.save(model.state_dict(), at("torch.pt"))
     torch.save(model.state_dict(), at("torch_protocol4.pt"), pickle_protocol=4)
     save_file(model.state_dict(), at("torch.safetensors"))
+    # as cuDNN lays them: all weights in one piece of memory, which the file holds once
+    state = model.state_dict()
+    whole = torch.cat([weight.reshape(-1) for weight in state.values()])
+    pieces = whole.split([weight.numel() for weight in state.values()])
+    shared = {name: piece.view(weight.shape) for (name, weight), piece in zip(state.items(), pieces)}
+    torch.save(shared, at("torch_shared.pt"))
+    said["torch_shared.pt"] = said["torch.pt"]
 
     model = scatter(Stacked(bias=False))
     torch.save(model.state_dict(), at("torch_without_biases.pth"))
