@@ -1,7 +1,7 @@
 //! Weights: tensors as safetensors, the format that Python's `safetensors` reads, and the files of other frameworks.
 //!
 //! In come tensors; out go bytes, the same for the same tensors; and back. The order of the tensors survives: it stands in the
-//! file's metadata. Of what follows only [`import`] opens a file: one that Keras, PyTorch or [`export`] wrote.
+//! file's metadata. Of what follows only [`import`] opens a file: one that Keras, PyTorch or [`export()`] wrote.
 
 mod archive;
 mod export;
