@@ -23,6 +23,9 @@ use crate::atomic::failed;
 /// Most bytes of a file: a network of the largest size that a plan allows.
 const LARGEST: u64 = 8 << 30;
 
+/// Bytes that tell what a file is.
+const HEAD: u64 = 32;
+
 const WANTED: &str = "give a Keras file (`.keras`, `.h5`, `.weights.h5`), a PyTorch state dict (`.pt`, `.pth`) or `.safetensors`";
 
 /// What a file of weights gives.
@@ -92,18 +95,34 @@ fn content(path: &Path) -> Result<Vec<u8>> {
         )));
     }
     let mut bytes = Vec::new();
-    file.by_ref()
-        .take(LARGEST)
-        .read_to_end(&mut bytes)
-        .map_err(unread)?;
+    let mut more = |bytes: &mut Vec<u8>, most| {
+        let read = file.by_ref().take(most).read_to_end(bytes);
+        read.map_err(|cause| failed("read", path, cause))
+    };
+    more(&mut bytes, HEAD)?;
+    // what is none of the files is refused by its beginning, however long it is
+    if may_hold_weights(&bytes) {
+        more(&mut bytes, LARGEST)?;
+    }
     Ok(bytes)
+}
+
+const ZIP: &[u8] = b"PK\x03\x04";
+
+fn is_safetensors(bytes: &[u8]) -> bool {
+    // the length of a header, and the header
+    bytes.get(8) == Some(&b'{')
+}
+
+fn may_hold_weights(head: &[u8]) -> bool {
+    head.starts_with(hdf5::MAGIC) || head.starts_with(ZIP) || is_safetensors(head)
 }
 
 fn parse(bytes: Vec<u8>) -> Result<Parsed> {
     if bytes.starts_with(hdf5::MAGIC) {
         return keras::hdf5(&Hdf5::open(bytes)?);
     }
-    if bytes.starts_with(b"PK\x03\x04") {
+    if bytes.starts_with(ZIP) {
         let archive = Archive::open(&bytes)?;
         let names = archive.names();
         return match (keras::is_archive(&names), torch::is_archive(&names)) {
@@ -119,7 +138,7 @@ fn parse(bytes: Vec<u8>) -> Result<Parsed> {
         return Err(Error::unsupported("it is written as before PyTorch 1.6")
             .hint("write it anew: `torch.save(torch.load(FILE, map_location='cpu'), OTHER)`"));
     }
-    if bytes.get(8) == Some(&b'{') {
+    if is_safetensors(&bytes) {
         return safetensors(&bytes);
     }
     Err(Error::input(match bytes.is_empty() {
