@@ -61,6 +61,8 @@ pub enum Task {
         /// Where to.
         output: String,
     },
+    /// Make a model of this file of weights.
+    Import(String),
 }
 
 impl Task {
@@ -81,6 +83,7 @@ impl Task {
             Task::Audit => Verb::Audit,
             Task::Importance(_) => Verb::Importance,
             Task::Export { .. } => Verb::Export,
+            Task::Import(_) => Verb::Import,
         }
     }
 }
@@ -110,6 +113,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
         "inspect" => (Task::Inspect(word(inner, "file")), inner),
         "verify" => (Task::Verify(word(inner, "model")), inner),
         "audit" => (Task::Audit, inner),
+        "import" => (Task::Import(word(inner, "file")), inner),
         "importance" => {
             let model = inner.get_one::<String>("model").cloned();
             (Task::Importance(model), inner)
@@ -190,6 +194,10 @@ fn command() -> Command {
         .value_name("FILE")
         .required(true)
         .help("File to look at: CSV in any dialect, gzip, zstd or Parquet");
+    let weights = Arg::new("file")
+        .value_name("FILE")
+        .required(true)
+        .help("Weights: Keras (.keras, .h5, .weights.h5), a PyTorch state dict (.pt, .pth) or .safetensors");
     let store = Arg::new("store")
         .value_name("FILE.db")
         .required(true)
@@ -251,6 +259,16 @@ fn command() -> Command {
             .arg(model("`lstm` (the newest), `lstm/3`, or the folder of a model")),
         Verb::Export,
     )))
+    .subcommand(options(
+        bare("import", "Make a model of weights that Keras or PyTorch trained")
+            .arg(weights)
+            .after_help(
+                "Features, preparation, calibration and scores are learned from your rows as `train` does; the network's weights are the file's and\n\
+                 nothing is trained. The network is taken to see our features in our order, prepared by our scaling: docs/weights.md lists them.\n\
+                 A file that does not say how it was trained is taken to forecast prices with a point loss (--target price --loss mse), a step an output.",
+            ),
+        Verb::Import,
+    ))
     .subcommand(
         bare("models", "List, show, promote, delete, push, pull or export saved models")
             .subcommand_required(true)
@@ -456,6 +474,7 @@ mod tests {
             (&["audit"], Verb::Audit),
             (&["importance", "lstm"], Verb::Importance),
             (&["export", "lstm", "--output", "a.onnx"], Verb::Export),
+            (&["import", "a.h5"], Verb::Import),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

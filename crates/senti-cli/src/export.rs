@@ -39,6 +39,11 @@ pub const FORMATS: &[Format] = &[
         help: "the folder that MLflow keeps a model in, with that file",
         write: write_package,
     },
+    Format {
+        name: "safetensors",
+        help: "the weights alone, for PyTorch and Keras (docs/weights.md)",
+        write: write_weights,
+    },
 ];
 
 /// The words behind the command.
@@ -81,6 +86,12 @@ pub fn run(word: &str, format: &str, output: &Path, settings: &Settings) -> Outc
     let place = output.display();
     let text = format!("{} as {}: {place}\n{told}", saved.name, format.name);
     say::data(&text).map_err(Failure::from)
+}
+
+/// The weights alone.
+fn write_weights(artifact: &Artifact, place: &Path) -> Result<String> {
+    atomic::write_file(place, &senti_io::weights::export(artifact)?)?;
+    Ok("names, layout and how to load them: docs/weights.md\n".to_owned())
 }
 
 fn write_onnx(artifact: &Artifact, path: &Path) -> Result<String> {

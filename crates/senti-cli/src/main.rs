@@ -15,6 +15,7 @@ mod export;
 mod export_mlflow;
 mod failure;
 mod grid;
+mod import;
 mod importance;
 mod inspect;
 mod interrupt;
@@ -77,13 +78,14 @@ fn run(typed: &Typed) -> Outcome {
                 || show_config::text(&settings),
             )
         }
-        Task::Train => train::run(&settings),
+        Task::Train => train::run(settings),
         Task::Predict => predict::run(&settings),
         Task::Backtest => backtest::run(&settings),
         Task::Inspect(file) => inspect::run(file, &settings),
         Task::Models(shelf) => models::run(shelf, &settings),
         Task::Verify(word) => verify::run(word, settings),
         Task::Audit => audit::run(&settings),
+        Task::Import(file) => import::run(file, settings),
         Task::Importance(word) => importance::run(word.as_deref(), settings),
         Task::Export {
             model,

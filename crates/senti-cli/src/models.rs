@@ -282,7 +282,7 @@ fn saved(entry: &Entry) -> String {
 
 /// The facts of a model that a program may want.
 fn brief(entry: &Entry, manifest: &Manifest) -> Value {
-    json!({
+    let mut document = json!({
         "entry": entry,
         "target_column": manifest.target_column,
         "plan": manifest.plan,
@@ -296,7 +296,11 @@ fn brief(entry: &Entry, manifest: &Manifest) -> Value {
         "epochs": manifest.history.len(),
         "best_epoch": manifest.best_epoch,
         "code_version": manifest.code_version,
-    })
+    });
+    if let Some(from) = &manifest.imported {
+        document["imported"] = json!(from);
+    }
+    document
 }
 
 fn show(which: &Reference, settings: &Settings) -> Outcome {
@@ -358,7 +362,7 @@ fn show(which: &Reference, settings: &Settings) -> Outcome {
     ];
     let network = network
         .iter()
-        .filter(|_| manifest.history.is_empty())
+        .filter(|_| manifest.history.is_empty() && manifest.imported.is_none())
         .copied()
         .collect::<Vec<_>>();
     let names = serde_json::to_value(plan).unwrap_or_default();
@@ -367,11 +371,16 @@ fn show(which: &Reference, settings: &Settings) -> Outcome {
             fact(name, value.to_string().replace(['"', '[', ']'], ""));
         }
     }
+    if let Some(from) = &manifest.imported {
+        fact("weights from", format!("{} ({})", from.file, from.format));
+        fact("their SHA-256", from.sha256.clone());
+    }
     if !manifest.history.is_empty() {
         fact("epochs_done", manifest.history.len().to_string());
         fact(
             "best_epoch",
             match manifest.best_epoch {
+                0 if manifest.imported.is_some() => "0, the imported weights".to_owned(),
                 0 => "0, the untrained model".to_owned(),
                 best => best.to_string(),
             },

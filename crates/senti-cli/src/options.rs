@@ -42,6 +42,8 @@ pub enum Verb {
     Importance,
     /// `senti-ai export MODEL`
     Export,
+    /// `senti-ai import FILE`
+    Import,
 }
 
 impl Verb {
@@ -62,6 +64,7 @@ impl Verb {
             Verb::Audit => "audit",
             Verb::Importance => "importance",
             Verb::Export => "export",
+            Verb::Import => "import",
         }
     }
 }
@@ -124,8 +127,8 @@ pub struct Opt {
 
 use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
 use Verb::{
-    Audit, Backtest, Delete, Export, ExportMlflow, Importance, Inspect, Models, Predict, Promote,
-    Pull, Push, Train, Verify,
+    Audit, Backtest, Delete, Export, ExportMlflow, Import, Importance, Inspect, Models, Predict,
+    Promote, Pull, Push, Train, Verify,
 };
 
 /// Heading of the options that say what is read; a model keeps what they said.
@@ -141,8 +144,10 @@ const MLFLOW: &str = "MLflow";
 const NAMES: &str = "Names";
 const SETTINGS: &str = "Settings";
 
-const READERS: &[Verb] = &[Train, Predict, Backtest, Inspect, Verify, Audit, Importance];
-const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify, Audit, Importance];
+const READERS: &[Verb] = &[
+    Train, Predict, Backtest, Inspect, Verify, Audit, Importance, Import,
+];
+const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify, Audit, Importance, Import];
 const ALL: &[Verb] = &[
     Train,
     Predict,
@@ -157,6 +162,7 @@ const ALL: &[Verb] = &[
     Verify,
     Audit,
     Importance,
+    Import,
 ];
 /// Those, and the command whose format is that of a file.
 const EVERY: &[Verb] = &[
@@ -173,6 +179,7 @@ const EVERY: &[Verb] = &[
     Verify,
     Audit,
     Importance,
+    Import,
     Export,
 ];
 const BOTH: &[Verb] = &[Train, Predict, Backtest];
@@ -180,18 +187,19 @@ const TRAINS: &[Verb] = &[Train, Backtest];
 const ONLY_TRAIN: &[Verb] = &[Train];
 const WALKS: &[Verb] = &[Backtest];
 /// What says which windows there are, and what is learned of them.
-const PLANS: &[Verb] = &[Train, Backtest, Audit];
-const SHAPED: &[Verb] = &[Train, Predict, Backtest, Audit];
-const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance];
-const DRAWS: &[Verb] = &[Train, Predict, Backtest, Importance];
+const PLANS: &[Verb] = &[Train, Backtest, Audit, Import];
+const SHAPED: &[Verb] = &[Train, Predict, Backtest, Audit, Import];
+const SHOWN: &[Verb] = &[Train, Predict, Backtest, Audit];
+const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance, Import];
+const DRAWS: &[Verb] = &[Train, Predict, Backtest, Importance, Import];
 const SEEDED: &[Verb] = &[Train, Backtest, Audit, Importance];
 /// What can be told to a tracking server while it happens.
-const TRACKED: &[Verb] = &[Train, Backtest];
+const TRACKED: &[Verb] = &[Train, Backtest, Import];
 /// What makes runs: `push` makes one for a model whose training was not tracked.
-const RECORDED: &[Verb] = &[Train, Backtest, Push];
+const RECORDED: &[Verb] = &[Train, Backtest, Push, Import];
 /// What has to do with saved models, in the folder or on a server.
 const SHELVED: &[Verb] = &[
-    Train, Predict, Models, Promote, Delete, Push, Pull, Verify, Importance, Export,
+    Train, Predict, Models, Promote, Delete, Push, Pull, Verify, Importance, Import, Export,
 ];
 
 const ROW: Opt = Opt {
@@ -256,7 +264,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "forecast_horizon", group: WINDOW, env: &["LSTM_FORECAST_HORIZON"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Steps ahead to forecast", verbs: SHAPED },
     share("valid_share", &["SENTI_VALID_SHARE"], "0.1", "Share of the windows for early stopping"),
     share("calibration_share", &["SENTI_CALIBRATION_SHARE"], "0.1", "Share of the windows for the intervals"),
-    Opt { verbs: &[Train, Audit], ..share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once") },
+    Opt { verbs: &[Train, Audit, Import], ..share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once") },
 
     Opt { name: "models", group: WALK, env: &["SENTI_MODELS"], default: Some("lstm,basic"), kind: Text("NAMES"), purpose: "Models to walk with over the same origins, separated by commas, or all: lstm, basic, trees; naive, naive_365, naive_730, ewma, har, har_730, garch, drift, seasonal_naive, moving_average, ets, theta, ar. naive and har_730 come by themselves, to measure against", verbs: WALKS, ..ROW },
     Opt { name: "start", group: WALK, env: &["SENTI_START"], unset: "the last origins", kind: Fitting("DATE", |text| senti::calendar::parse_time(text).is_ok(), "a date as 2023-07-01"), purpose: "First origin: the last known candle of the first forecast", verbs: WALKS, ..ROW },
@@ -285,32 +293,33 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "learning_rate", group: TRAINING, env: &["LSTM_LEARNING_RATE"], default: Some("0.001"), kind: Number(|x| x > 0.0 && x <= 1.0, "more than 0 and at most 1"), purpose: "Learning rate of Adam", verbs: TRAINS, ..ROW },
     Opt { name: "patience", group: TRAINING, env: &["LSTM_EARLY_STOPPING_PATIENCE"], default: Some("15"), kind: Whole(1, 1_000_000), purpose: "Epochs without improvement before stopping", verbs: TRAINS, ..ROW },
     Opt { name: "seed", group: TRAINING, env: &["RANDOM_SEED"], default: Some("42"), kind: Whole(0, u64::MAX), purpose: "Seed of every random stream", verbs: SEEDED, ..ROW },
-    Opt { name: "memory", group: TRAINING, env: &["SENTI_MEMORY"], unset: "no limit", kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most memory to use, as 2GiB or 500MB; what would take more is refused before training starts", verbs: ONLY_TRAIN, ..ROW },
+    Opt { name: "weights", group: TRAINING, env: &["SENTI_WEIGHTS"], unset: "fresh ones", kind: Path, purpose: "File of weights to start the lstm from: Keras (.keras, .h5), a PyTorch state dict, or safetensors; docs/weights.md tells what they must be", verbs: ONLY_TRAIN, ..ROW },
+    Opt { name: "memory", group: TRAINING, env: &["SENTI_MEMORY"], unset: "no limit", kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most memory to use, as 2GiB or 500MB; what would take more is refused before training starts", verbs: &[Train, Import], ..ROW },
     Opt { name: "checkpoint_every", group: TRAINING, env: &["SENTI_CHECKPOINT_EVERY"], default: Some("10s"), kind: Fitting("TIME", |text| Every::parse(text).is_some(), every::WANTED), purpose: "How often a training is kept for --resume: 30s, 5min, 5epochs or never; changes no result", verbs: ONLY_TRAIN, ..ROW },
     Opt { name: "resume", group: TRAINING, kind: Switch, purpose: "Continue from the checkpoint in the output folder", verbs: ONLY_TRAIN, ..ROW },
 
     Opt { name: "repeats", group: IMPORTANCE, env: &["SENTI_REPEATS"], default: Some("10"), kind: Whole(1, 10_000), purpose: "Shuffles of every group of columns", verbs: &[Importance], ..ROW },
     Opt { name: "group_by", group: IMPORTANCE, env: &["SENTI_GROUP_BY"], default: Some("correlation"), kind: Choice(|| GroupBy::ALL.map(GroupBy::name).to_vec()), purpose: "Columns to shuffle together: those that are alike (|Spearman's rho| above 0.7), of one kind, or none", verbs: &[Importance], ..ROW },
 
-    Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Backtest, Verify, Audit, Importance], ..ROW },
+    Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Backtest, Verify, Audit, Importance, Import], ..ROW },
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
     Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: RUNS },
-    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models, and of runs that wait for MLflow", verbs: &[Train, Predict, Backtest, Models, Promote, Delete, Push, Pull, ExportMlflow, Verify, Importance, Export], ..ROW },
+    Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models, and of runs that wait for MLflow", verbs: &[Train, Predict, Backtest, Models, Promote, Delete, Push, Pull, ExportMlflow, Verify, Importance, Import, Export], ..ROW },
     Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", verbs: DRAWS, ..ROW },
     Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
     Opt { name: "quiet", group: OUTPUT, env: &["SENTI_QUIET"], kind: Switch, purpose: "Say nothing on stderr but errors", verbs: EVERY, ..ROW },
 
-    Opt { name: "tracking_uri", group: MLFLOW, env: &["MLFLOW_TRACKING_URI"], unset: "none: nothing is logged", kind: Text("URI"), purpose: "Address of an MLflow server: train and backtest log runs there while they happen, and its registry is meant unless --registry_uri names another; user, password and token come from MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN or ~/.mlflow/credentials", verbs: &[Train, Backtest, Predict, Models, Promote, Delete, Push, Pull, Verify, Importance, Export], ..ROW },
-    Opt { name: "experiment_name", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_NAME"], unset: "Default", kind: Fitting("NAME", |text| (1..=500).contains(&text.chars().count()), "a text of 1 to 500 characters"), purpose: "Experiment that runs belong to; made where it is missing", verbs: &[Train, Backtest, Push, ExportMlflow], ..ROW },
+    Opt { name: "tracking_uri", group: MLFLOW, env: &["MLFLOW_TRACKING_URI"], unset: "none: nothing is logged", kind: Text("URI"), purpose: "Address of an MLflow server: train and backtest log runs there while they happen, and its registry is meant unless --registry_uri names another; user, password and token come from MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN or ~/.mlflow/credentials", verbs: &[Train, Backtest, Predict, Models, Promote, Delete, Push, Pull, Verify, Importance, Export, Import], ..ROW },
+    Opt { name: "experiment_name", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_NAME"], unset: "Default", kind: Fitting("NAME", |text| (1..=500).contains(&text.chars().count()), "a text of 1 to 500 characters"), purpose: "Experiment that runs belong to; made where it is missing", verbs: &[Train, Backtest, Push, ExportMlflow, Import], ..ROW },
     Opt { name: "experiment_id", group: MLFLOW, env: &["MLFLOW_EXPERIMENT_ID"], unset: "that of the name", kind: Text("ID"), purpose: "Number of the experiment; wins over its name", verbs: RECORDED, ..ROW },
     Opt { name: "run_id", group: MLFLOW, env: &["MLFLOW_RUN_ID"], unset: "a new run", kind: Text("ID"), purpose: "Run of MLflow to log into, instead of making one", verbs: TRACKED, ..ROW },
     Opt { name: "run_name", group: MLFLOW, env: &["MLFLOW_RUN_NAME"], unset: "model, horizon and a number", kind: Fitting("NAME", |text| (1..=250).contains(&text.chars().count()), "a text of 1 to 250 characters"), purpose: "Name of the run", verbs: TRACKED, ..ROW },
     Opt { name: "log_system_metrics", group: MLFLOW, env: &["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"], kind: Switch, purpose: "Also log processor, memory and network every 10 seconds (Linux)", verbs: TRACKED, ..ROW },
     Opt { name: "tracking_wait", group: MLFLOW, env: &["SENTI_TRACKING_WAIT"], default: Some("10"), kind: Number(|x| (0.0..=86_400.0).contains(&x), "from 0 to 86400"), purpose: "Seconds to wait at the end for what the server does not have yet; the rest is kept for `senti-ai models push`", verbs: TRACKED, ..ROW },
     Opt { name: "registry_uri", group: MLFLOW, env: &["MLFLOW_REGISTRY_URI"], unset: "that of --tracking_uri", kind: Text("URI"), purpose: "Address of the MLflow server whose registry is meant by models:/…, --register, --remote, push and pull", verbs: SHELVED, ..ROW },
-    Opt { name: "model_name", group: MLFLOW, env: &["MLFLOW_MODEL_NAME"], default: Some("sentiai_model"), kind: Fitting("NAME", |text| senti_io::registry::Registry::named("", text).is_ok(), "up to 100 letters, digits, `_`, `-` or `.`"), purpose: "Start of the names in the MLflow registry: basic is called so, lstm NAME_lstm, and so on", verbs: &[Train, Predict, Models, Promote, Delete, Push, Pull, ExportMlflow, Verify, Importance, Export], ..ROW },
-    Opt { name: "register", group: MLFLOW, env: &["SENTI_REGISTER"], kind: Switch, purpose: "Also register the model in the MLflow registry; where that fails, it is saved all the same and `senti-ai models push` does it later", verbs: ONLY_TRAIN, ..ROW },
+    Opt { name: "model_name", group: MLFLOW, env: &["MLFLOW_MODEL_NAME"], default: Some("sentiai_model"), kind: Fitting("NAME", |text| senti_io::registry::Registry::named("", text).is_ok(), "up to 100 letters, digits, `_`, `-` or `.`"), purpose: "Start of the names in the MLflow registry: basic is called so, lstm NAME_lstm, and so on", verbs: &[Train, Predict, Models, Promote, Delete, Push, Pull, ExportMlflow, Verify, Importance, Export, Import], ..ROW },
+    Opt { name: "register", group: MLFLOW, env: &["SENTI_REGISTER"], kind: Switch, purpose: "Also register the model in the MLflow registry; where that fails, it is saved all the same and `senti-ai models push` does it later", verbs: &[Train, Import], ..ROW },
     Opt { name: "offline", group: MLFLOW, env: &["SENTI_OFFLINE"], kind: Switch, purpose: "Ask no server: take models:/… from the cache, and an alias as it was last known", verbs: &[Predict, Models, Pull, Verify, Importance, Export], ..ROW },
     Opt { name: "remote", group: MLFLOW, kind: Switch, purpose: "Look into the MLflow registry; a model that is called models:/… is there in any case", verbs: &[Models, Promote, Delete], ..ROW },
 
@@ -320,7 +329,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "force", group: NAMES, kind: Switch, purpose: "Delete even what an alias points at", verbs: &[Delete], ..ROW },
 
     Opt { name: "config", group: SETTINGS, env: &["SENTI_CONFIG"], unset: "senti-ai.toml, where there is one", kind: Path, purpose: "TOML file with any of these names as keys", verbs: EVERY, ..ROW },
-    Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", verbs: SHAPED, ..ROW },
+    Opt { name: "show_config", group: SETTINGS, kind: Switch, purpose: "Print each value and where it came from, and stop", verbs: SHOWN, ..ROW },
 ];
 
 /// Options that ask for one run and are no setting: they have no key in a file.
@@ -346,12 +355,17 @@ impl Opt {
         self.verbs.contains(&verb)
     }
 
-    /// The default for this command. A forecast takes its lengths from the model; it and an audit write only where they are told to.
+    /// The default for this command. A forecast takes its lengths from the model, an import its horizon; forecast and audit write only where they
+    /// are told to.
     pub fn default_for(&self, verb: Verb) -> Option<&'static str> {
         let from_model = ["input_seq_length", "forecast_horizon", "output"].contains(&self.name);
         match (verb, self.name) {
             (Predict, _) if from_model => None,
             (Audit, "output") => None,
+            // of a file that does not say how its network was trained: as the original's
+            (Import, "loss") => Some("mse"),
+            (Import, "target") => Some("price"),
+            (Import, "forecast_horizon") => None,
             (Audit, "origins") => Some("8"),
             (Importance, "origins") => Some("300"),
             _ => self.default,
@@ -498,6 +512,14 @@ mod tests {
                 Some(text) if option.unset.is_empty() => format!("`{text}`"),
                 Some(text) => format!("`{text}`; in predict: {}", option.unset),
                 None => option.unset.to_owned(),
+            };
+            let import = option.default_for(Import);
+            let default = match (option.serves(Import) && import != option.default, import) {
+                (true, Some(text)) => {
+                    format!("{default}; in import: `{text}`, unless the file says")
+                }
+                (true, None) => format!("{default}; in import: the file's"),
+                (false, _) => default,
             };
             let verbs: Vec<&str> = option.verbs.iter().map(|verb| verb.name()).collect();
             page += &format!(

@@ -69,7 +69,7 @@ fn written(verb: Verb, no_plot: bool) -> Vec<String> {
             _ => names.push(output.name.to_owned()),
         }
     }
-    if verb == Verb::Train {
+    if matches!(verb, Verb::Train | Verb::Import) {
         names.push(CHECKPOINT.to_owned());
         names.push(format!("{CHECKPOINT}.previous"));
     }

@@ -17,6 +17,8 @@ const RATE: u8 = 10;
 pub struct Progress {
     bar: Option<ProgressBar>,
     epochs: usize,
+    /// What the model of epoch 0 is called.
+    start: &'static str,
     /// Epochs seen in this run, which a resumed one begins later with.
     seen: u32,
     began: Duration,
@@ -43,6 +45,7 @@ impl Progress {
         Self {
             bar,
             epochs,
+            start: "untrained",
             seen: 0,
             began: Duration::ZERO,
             first: None,
@@ -54,6 +57,14 @@ impl Progress {
         }
     }
 
+    /// The same from weights that were given.
+    pub fn given(self) -> Self {
+        Self {
+            start: "the given weights",
+            ..self
+        }
+    }
+
     /// Takes note of an event, `now` after the start.
     pub fn see(&mut self, event: &Event<'_>, now: Duration) {
         match event {
@@ -61,8 +72,8 @@ impl Progress {
             Event::Untrained { valid_loss } => {
                 if self.bar.is_none() {
                     say::note(&format!(
-                        "epoch 0/{} (untrained)  valid_loss {valid_loss:.6}",
-                        self.epochs
+                        "epoch 0/{} ({})  valid_loss {valid_loss:.6}",
+                        self.epochs, self.start
                     ));
                 }
             }

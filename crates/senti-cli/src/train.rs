@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use senti::artifact::{Artifact, State};
-use senti::doors::{Machine, Outcome as Learned, Provenance, fit};
+use senti::doors::{Machine, Outcome as Learned, Provenance, fit, fit_imported};
+use senti::imported::{FLATTERED, Imported};
 use senti::memory::Sizes;
 use senti::observe::{Event, Next};
 use senti::plan::{Draft, Plan};
@@ -25,12 +26,14 @@ use crate::exchange::Registered;
 use crate::failure::{Outcome, hinted, usage};
 use crate::interrupt::Stage;
 use crate::memory::Budget;
-use crate::options::{Verb, find};
+use crate::options::find;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::tracking::{Subject, Tracking, Wanted};
 use crate::unfinished::Unfinished;
-use crate::{exchange, interrupt, machine, places, remote, say, scores, show_config, source};
+use crate::{
+    exchange, import, interrupt, machine, places, remote, say, scores, show_config, source,
+};
 
 /// Weights from which on a person should know that the network is large.
 const LARGE: usize = 50_000_000;
@@ -38,31 +41,53 @@ const LARGE: usize = 50_000_000;
 const LARGE_FILE: u64 = 1 << 30;
 
 /// Trains a model.
-pub fn run(settings: &Settings) -> Outcome {
-    let plan = plan(settings)?;
+pub fn run(mut settings: Settings) -> Outcome {
+    let Some(file) = settings.path("weights") else {
+        let plan = plan(&settings)?;
+        return start(&settings, &plan, None);
+    };
+    let imported = import::open(&file)?.imported;
+    let units: Vec<String> = imported.units().iter().map(usize::to_string).collect();
+    settings.recall("units", Some(&units.join(",")))?;
+    let plan = plan(&settings)?;
+    imported.fits_plan(&plan)?;
+    start(&settings, &plan, Some(&imported))
+}
+
+/// Trains by a plan, from weights that another program trained where there are some, and keeps and shows what came of it.
+pub fn start(settings: &Settings, plan: &Plan, imported: Option<&Imported>) -> Outcome {
     let machine = machine::machine(settings)?;
     let mut request = source::request(settings)?;
     let budget = Budget::of(settings, machine.threads);
     request.memory = budget.map(|budget| budget.for_reading());
     let output = settings.path("output").unwrap_or_default();
     let no_plot = settings.switch("no_plot");
-    places::spare_input(&request, &output, Verb::Train, no_plot)?;
+    places::spare_input(&request, &output, settings.verb(), no_plot)?;
     let registry = Registry::open(settings.path("registry").unwrap_or_default());
     places::writable(&registry, &plan.model_type)?;
     let server = settings.switch("register");
     let server = server.then(|| remote::registry(settings)).transpose()?;
     let wanted = Wanted::of(settings)?;
-    let mut unfinished = Unfinished::new(&output, Every::of(settings));
-    let resumes = settings.switch("resume");
-    unfinished.announce(resumes)?;
+    // nothing is trained with weights that stay as they are, so there is nothing to keep or to go on with
+    let trains = plan.epochs > 0;
+    let every = match trains {
+        true => Every::of(settings),
+        false => Every::Never,
+    };
+    let mut unfinished = Unfinished::new(&output, every);
+    let resumes = trains && settings.switch("resume");
+    if trains {
+        unfinished.announce(resumes)?;
+    }
     interrupt::listen()?;
     let reading = source::read(&request)?;
     let resume = match resumes {
-        true => Some(unfinished.take_up(&plan, &reading.digest)?),
+        true => Some(unfinished.take_up(plan, &reading.digest)?),
         false => None,
     };
     let task = Task {
-        plan: &plan,
+        plan,
+        imported,
         machine,
         provenance: Provenance {
             source: reading.origin.clone(),
@@ -74,7 +99,7 @@ pub fn run(settings: &Settings) -> Outcome {
         budget,
     };
     let subject = Subject {
-        command: "train",
+        command: settings.verb().name(),
         what: &plan.model_type,
         horizon: plan.forecast_horizon,
         key: key(&plan),
@@ -278,6 +303,14 @@ fn not_written(error: Error, entry: &Entry, unfinished: &Unfinished) -> Error {
 
 /// The plan of the settings. A range is checked when a setting is read, so only contradictions between them are left.
 pub fn plan(settings: &Settings) -> Outcome<Plan> {
+    // Each range was checked with its origin; what is left are choices that contradict each other.
+    let hint = "`senti-ai train --show_config` shows where each value came from";
+    let checked = draft(settings)?.check();
+    checked.map_err(|error| usage(hinted(error, hint)))
+}
+
+/// The choices of the settings, not checked against each other.
+pub fn draft(settings: &Settings) -> Outcome<Draft> {
     let mut draft = serde_json::to_value(Draft::default()).unwrap_or_default();
     let verb = settings.verb();
     for (name, value) in draft.as_object_mut().into_iter().flatten() {
@@ -287,16 +320,16 @@ pub fn plan(settings: &Settings) -> Outcome<Plan> {
             *value = json!(said.map(crate::options::Value::json));
         }
     }
-    let draft: Draft = serde_json::from_value(draft)
-        .map_err(|error| Error::internal("the options do not make a plan").because(error))?;
-    // Each range was checked with its origin; what is left are choices that contradict each other.
-    let hint = "`senti-ai train --show_config` shows where each value came from";
-    draft.check().map_err(|error| usage(hinted(error, hint)))
+    let draft = serde_json::from_value(draft);
+    let draft =
+        draft.map_err(|error| Error::internal("the options do not make a plan").because(error));
+    Ok(draft?)
 }
 
 /// What is learned from what, on what.
 struct Task<'a> {
     plan: &'a Plan,
+    imported: Option<&'a Imported>,
     machine: Machine,
     provenance: Provenance,
     reading: &'a Reading,
@@ -318,6 +351,9 @@ fn learn(
     } = task;
     let start = Instant::now();
     let mut progress = Progress::new(plan.epochs);
+    if task.imported.is_some() {
+        progress = progress.given();
+    }
     let mut epochs_done = resume.map_or(0, |state| state.manifest.epochs_done);
     let mut trouble: Option<Error> = None;
     let mut observe = |event: Event<'_>| {
@@ -369,7 +405,7 @@ fn learn(
                 };
                 budget.check(&sizes, plan)
             }),
-            Event::Untrained { .. } => unfinished.begin(),
+            Event::Untrained { .. } if plan.epochs > 0 => unfinished.begin(),
             Event::Batch { state, .. } => unfinished.keep_batch(state),
             Event::Epoch {
                 record,
@@ -388,14 +424,11 @@ fn learn(
             false => Next::Continue,
         }
     };
-    let learned = fit(
-        &reading.table,
-        plan,
-        &task.provenance,
-        task.machine,
-        resume,
-        &mut observe,
-    );
+    let (table, about, machine) = (&reading.table, &task.provenance, task.machine);
+    let learned = match task.imported {
+        None => fit(table, plan, about, machine, resume, &mut observe),
+        Some(from) => fit_imported(table, plan, from, about, machine, resume, &mut observe),
+    };
     progress.clear();
     if let Some(error) = trouble {
         return Err(cut_short(error, unfinished).into());
@@ -459,8 +492,18 @@ fn text(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> String {
             say::count(part.windows, "window")
         )
     });
+    let from = manifest.imported.as_ref();
     let epochs = match (manifest.history.len(), manifest.best_epoch) {
-        (0, _) => String::new(),
+        (0, _) => from.map_or(String::new(), |from| {
+            format!(
+                "weights of `{}` ({}), nothing trained\n",
+                from.file, from.format
+            )
+        }),
+        (n, 0) if from.is_some() => format!(
+            "{}, none better on the validation part than the imported weights, which are kept\n",
+            say::count(n, "epoch")
+        ),
         (n, 0) => format!(
             "{}, none better on the validation part than the untrained model (the moves of the past), which is kept\n",
             say::count(n, "epoch")
@@ -469,10 +512,11 @@ fn text(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> String {
     };
     let epochs = epochs + &believed(manifest.model.pointer("/base/shares"));
     let mut text = format!(
-        "{epochs}scores on the test part: {test}, in units of `{}`\n\n{}\n{}\n\n{}\n\n{}\n",
+        "{epochs}scores on the test part: {test}, in units of `{}`\n\n{}\n{}{}\n\n{}\n\n{}\n",
         manifest.target_column,
         scores::table(evaluation),
         scores::verdict(evaluation),
+        from.map_or(String::new(), |_| format!("\n{FLATTERED}")),
         scores::origin(&learned.forecast),
         scores::forecast(&learned.forecast),
     );
@@ -514,7 +558,7 @@ pub fn written(files: &[PathBuf]) -> String {
 
 fn document(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> serde_json::Value {
     let manifest = &learned.artifact.manifest;
-    json!({
+    let mut document = json!({
         "model": {
             "model_type": entry.model_type,
             "version": entry.version,
@@ -541,7 +585,12 @@ fn document(learned: &Learned, entry: &Entry, files: &[PathBuf]) -> serde_json::
         "verdict": scores::verdict(&manifest.evaluation),
         "forecast": forecast_value(&learned.forecast),
         "files": files,
-    })
+    });
+    if let Some(from) = &manifest.imported {
+        document["model"]["imported"] = json!(from);
+        document["caution"] = json!(FLATTERED);
+    }
+    document
 }
 
 #[cfg(test)]

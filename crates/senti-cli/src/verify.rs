@@ -58,6 +58,14 @@ pub fn run(word: &str, mut settings: Settings) -> Outcome {
     let forced = machine::forced(&settings)?;
     let saved = find(word, &settings)?;
     let manifest = &saved.artifact.manifest;
+    if let Some(from) = &manifest.imported {
+        let sentence = format!(
+            "{} began with the weights of `{}`, which its record names but does not hold: its training cannot be repeated from the record",
+            saved.name, from.file
+        );
+        let hint = "`senti-ai import FILE`, or `train --weights FILE`, with the same data and options gives the same model";
+        return Err(Error::unsupported(sentence).hint(hint).into());
+    }
     let machine = Machine {
         threads: machine::threads(&settings),
         simd: forced.unwrap_or_else(|| like(&manifest.simd)),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
+use crate::imported::Origin;
 use crate::observe::{EpochRecord, Sizes};
 use crate::plan::{LEVELS, Plan};
 use crate::table::{Role, Time};
@@ -143,6 +144,9 @@ pub struct Manifest {
     pub best_epoch: usize,
     /// Validation loss of the untrained model; none where nothing is trained by epochs.
     pub untrained_loss: Option<f64>,
+    /// Where the weights came from that another program trained; epoch 0 is the network as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Origin>,
 }
 
 impl Manifest {
@@ -203,6 +207,9 @@ pub struct StateManifest {
     pub plan: Plan,
     /// SHA-256 of the table.
     pub digest: String,
+    /// SHA-256 of the file of weights that it started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<String>,
     /// Epochs completed.
     pub epochs_done: usize,
     /// What the loop keeps between batches and epochs: schedules, position, running sums.

@@ -13,8 +13,9 @@ use crate::artifact::{
 use crate::evaluation;
 use crate::features::FeatureSet;
 use crate::forecast::{Forecast, ForecastRow, Predictions};
+use crate::imported::Imported;
 use crate::matrix::Matrix;
-use crate::models::{self, Fitted};
+use crate::models::{self, Fitted, Start};
 use crate::observe::{Event, Observer};
 use crate::plan::{LEVELS, Plan};
 use crate::split::{Held, Split};
@@ -68,12 +69,41 @@ pub fn fit(
     resume: Option<&State>,
     observe: &mut Observer<'_>,
 ) -> Result<Outcome> {
+    fit_from(table, plan, None, provenance, machine, resume, observe)
+}
+
+/// The same from weights that another program trained. They are the network's epoch 0; with a plan of 0 epochs they stay as they are, and only
+/// what surrounds them is learned: features, preparation, calibration and scores.
+pub fn fit_imported(
+    table: &Table,
+    plan: &Plan,
+    imported: &Imported,
+    provenance: &Provenance,
+    machine: Machine,
+    resume: Option<&State>,
+    observe: &mut Observer<'_>,
+) -> Result<Outcome> {
+    imported.fits_plan(plan)?;
+    let imported = Some(imported);
+    fit_from(table, plan, imported, provenance, machine, resume, observe)
+}
+
+fn fit_from(
+    table: &Table,
+    plan: &Plan,
+    imported: Option<&Imported>,
+    provenance: &Provenance,
+    machine: Machine,
+    resume: Option<&State>,
+    observe: &mut Observer<'_>,
+) -> Result<Outcome> {
     let state = StateManifest {
         format: FORMAT,
         code_version: provenance.code_version.clone(),
         simd: machine.simd.name().into(),
         plan: plan.clone(),
         digest: provenance.digest.clone(),
+        imported: imported.map(|imported| imported.origin().sha256.clone()),
         epochs_done: 0,
         progress: serde_json::Value::Null,
         history: Vec::new(),
@@ -83,6 +113,9 @@ pub fn fit(
     }
 
     let ground = Ground::prepare(table, plan, Held::Test, observe)?;
+    if let Some(imported) = imported {
+        imported.fits_features(&ground.features)?;
+    }
     // found out now, not after the training
     last_window(plan, &ground.features, table, &ground.matrix)?;
     let Trained {
@@ -99,7 +132,7 @@ pub fn fit(
             ground: &ground,
             machine,
             resume,
-            warm: None,
+            start: imported.map_or(Start::Fresh, |imported| Start::Given(imported.tensors())),
             state: &state,
         },
         observe,
@@ -156,6 +189,7 @@ pub fn fit(
         history,
         best_epoch,
         untrained_loss,
+        imported: imported.map(|imported| imported.origin().clone()),
     };
     let artifact = Artifact {
         manifest,
@@ -240,6 +274,12 @@ fn agrees(found: &StateManifest, wanted: &StateManifest) -> Result<()> {
             Error::plan("the data are not those of the interrupted training")
                 .hint("give the same data as before, or train without `--resume`"),
         );
+    }
+    if found.imported != wanted.imported {
+        return Err(Error::plan(
+            "the weights to start from are not those of the interrupted training",
+        )
+        .hint("give the same file of weights as before, or train without `--resume`"));
     }
     if found.code_version != wanted.code_version {
         return refuse("program version", &found.code_version, &wanted.code_version);

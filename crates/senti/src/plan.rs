@@ -52,7 +52,7 @@ pub enum Loss {
 /// | `dropout` | 0.2 | share of values dropped behind each layer | 0 … 0.99 |
 /// | `batch_size` | 32 | windows in a batch | 1 … 65 536 |
 /// | `learning_rate` | 0.001 | of Adam | 0 < x ≤ 1 |
-/// | `epochs` | 100 | at most | 1 … 1 000 000 |
+/// | `epochs` | 100 | at most; 0 trains nothing | 0 … 1 000 000 |
 /// | `patience` | 15 | epochs without improvement before stopping | ≥ 1 |
 /// | `seed` | 42 | of every random stream | |
 /// | `valid_share`, `calibration_share`, `test_share` | 0.10, 0.10, 0.15 | parts of the windows | together below 0.9 |
@@ -126,6 +126,24 @@ impl Deref for Plan {
 }
 
 impl Plan {
+    /// The loss, as it is typed.
+    pub fn loss_name(&self) -> &'static str {
+        match self.loss {
+            Loss::Pinball => "pinball",
+            Loss::Mse => "mse",
+            Loss::Mae => "mae",
+            Loss::Huber => "huber",
+        }
+    }
+
+    /// The target, as it is typed.
+    pub fn target_name(&self) -> &'static str {
+        match self.target {
+            Target::LogReturn => "log_return",
+            Target::Price => "price",
+        }
+    }
+
     /// The choices again, to change some and check anew.
     pub fn draft(&self) -> Draft {
         self.0.clone()
@@ -146,7 +164,7 @@ impl Draft {
         whole("input_seq_length", self.input_seq_length, 1, 10_000)?;
         whole("forecast_horizon", self.forecast_horizon, 1, 10_000)?;
         whole("batch_size", self.batch_size, 1, 65_536)?;
-        whole("epochs", self.epochs, 1, 1_000_000)?;
+        whole("epochs", self.epochs, 0, 1_000_000)?;
         whole("patience", self.patience, 1, 1_000_000)?;
         whole("units (number of layers)", self.units.len(), 1, 8)?;
         for &units in &self.units {

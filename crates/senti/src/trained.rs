@@ -5,14 +5,14 @@
 
 use std::ops::Range;
 
-use crate::artifact::{State, StateManifest, Tensor};
+use crate::artifact::{State, StateManifest};
 use crate::calibrate::{Calibration, Calibrator, Locator};
 use crate::doors::{Machine, target_name};
 use crate::evaluation;
 use crate::features::{FEATURES, FeatureOptions, FeatureSet};
 use crate::forecast::Predictions;
 use crate::matrix::Matrix;
-use crate::models::{self, Fitted, Job, Learned};
+use crate::models::{self, Fitted, Job, Learned, Start};
 use crate::observe::{EpochRecord, Event, Next, Observer, Sizes, interrupted};
 use crate::plan::{LEVELS, Plan, Target};
 use crate::prepare::Preparation;
@@ -157,8 +157,8 @@ pub struct Lesson<'a> {
     pub machine: Machine,
     /// Where to go on, for a training that was interrupted.
     pub resume: Option<&'a State>,
-    /// Weights to start from instead of fresh ones, where the model has weights of the same shapes.
-    pub warm: Option<&'a [Tensor]>,
+    /// Weights to start from.
+    pub start: Start<'a>,
     /// What a checkpoint says of itself.
     pub state: &'a StateManifest,
 }
@@ -217,7 +217,7 @@ pub fn train(lesson: &Lesson<'_>, observe: &mut Observer<'_>) -> Result<Trained>
         train: all.part(parts.train.clone()),
         valid: all.part(parts.valid.clone()),
         resume: lesson.resume,
-        warm: lesson.warm,
+        start: lesson.start,
         state: lesson.state,
     };
     let Learned {

@@ -14,6 +14,7 @@ mod care;
 mod damaged;
 mod end_to_end;
 mod full_disk;
+mod import;
 mod importance;
 mod killed;
 mod memory;

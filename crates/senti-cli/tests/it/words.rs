@@ -31,6 +31,7 @@ fn help_and_version_are_data() {
     check("help_audit", "audit --help", 0);
     check("help_importance", "importance --help", 0);
     check("help_export", "export --help", 0);
+    check("help_import", "import --help", 0);
     check("version", "--version", 0);
 }
 

@@ -28,7 +28,14 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
     let plural = if history.len() == 1 { "" } else { "s" };
     let title = format!("Training: loss over {epochs} epoch{plural}");
     let mut scene = Scene::new(SIZE.0, SIZE.1, &title);
+    let begun = match &manifest.imported {
+        Some(_) => "imported",
+        None => "untrained",
+    };
     let mut reading = match (manifest.best_epoch, untrained) {
+        (0, Some(_)) if manifest.imported.is_some() => {
+            "No epoch's validation loss came below the imported weights', which were kept."
+        }
         (0, Some(_)) => {
             "No epoch's validation loss came below the untrained model's, whose weights were kept."
         }
@@ -44,7 +51,7 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
         dash: Some((2.0, 3.0)),
         ..Stroke::new(valid, 1.2)
     };
-    let untrained_name = untrained.map(|loss| format!("untrained {}", price(loss, loss)));
+    let untrained_name = untrained.map(|loss| format!("{begun} {}", price(loss, loss)));
     let mut rows = vec![
         (Mark::Line(Stroke::new(train, 1.8)), "training"),
         (Mark::Line(Stroke::new(valid, 2.0)), "validation"),
@@ -101,10 +108,10 @@ pub fn history(results: &Results<'_>) -> Option<Scene> {
             10,
         ),
         y,
-        if untrained.is_some() {
-            "epoch (0 is the untrained model)"
-        } else {
-            "epoch"
+        match (untrained, &manifest.imported) {
+            (Some(_), Some(_)) => "epoch (0 is the imported network)",
+            (Some(_), None) => "epoch (0 is the untrained model)",
+            (None, _) => "epoch",
         },
         &format!(
             "{} of the scaled target{kind}",

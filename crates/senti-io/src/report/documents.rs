@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use senti::imported::FLATTERED;
 use senti::metrics::{METRICS, Scores, Unit};
 use senti::{Error, Result};
 use serde_json::{Value, json};
@@ -91,7 +92,7 @@ pub(super) fn metrics(results: &Results<'_>) -> Result<Option<Vec<u8>>> {
         .map(|metric| (metric.name.to_string(), json!(metric.unit)))
         .collect();
     let sizes = &manifest.sizes;
-    bytes(&json!({
+    let mut document = json!({
         "model_type": manifest.plan.model_type,
         "target_column": manifest.target_column,
         "measured_on": "test",
@@ -126,5 +127,10 @@ pub(super) fn metrics(results: &Results<'_>) -> Result<Option<Vec<u8>>> {
             "version": entry.version,
             "path": entry.path,
         })),
-    }))
+    });
+    if let Some(from) = &manifest.imported {
+        document["imported"] = json!(from);
+        document["caution"] = json!(FLATTERED);
+    }
+    bytes(&document)
 }

@@ -18,6 +18,7 @@ pub fn state(epochs_done: usize) -> State {
             simd: "avx2".into(),
             plan: Draft::default().check().unwrap(),
             digest: "ab".repeat(32),
+            imported: None,
             epochs_done,
             progress: serde_json::json!({"best": 0.1 + 0.2, "wait": 3, "random": u64::MAX}),
             history: (1..=epochs_done)

@@ -23,3 +23,4 @@ mod sources_properties;
 mod sources_refused;
 mod standing;
 mod trained;
+mod weights;

@@ -16,7 +16,7 @@ use crate::features::FeatureSet;
 use crate::forecast::{Forecast, Predictions};
 use crate::matrix::Matrix;
 use crate::metrics::Evaluator;
-use crate::models::{self, CHUNK};
+use crate::models::{self, CHUNK, Start};
 use crate::observe::{EpochRecord, Event, Next};
 use crate::plan::{Draft, LEVELS, Plan, Target};
 use crate::prepare::Preparation;
@@ -346,6 +346,7 @@ pub(super) fn learn(
         simd: machine.simd.name().into(),
         plan: plan.clone(),
         digest: String::new(),
+        imported: None,
         epochs_done: 0,
         progress: Value::Null,
         history: Vec::new(),
@@ -356,7 +357,7 @@ pub(super) fn learn(
         ground,
         machine,
         resume: None,
-        warm: None,
+        start: Start::Fresh,
         state: &state,
     };
     trained::train(&lesson, &mut |_| Next::Continue)

@@ -9,7 +9,7 @@ use super::walk::{Fold, Layout};
 use crate::artifact::{FORMAT, StateManifest, Tensor, Values};
 use crate::doors::{FADE, Machine};
 use crate::forecast::Predictions;
-use crate::models::CHUNK;
+use crate::models::{CHUNK, Start};
 use crate::observe::{EpochRecord, Observer, Sizes};
 use crate::plan::{LEVELS, Plan};
 use crate::split::Held;
@@ -159,6 +159,7 @@ pub(super) fn run(
         simd: machine.simd.name().into(),
         plan: plan.clone(),
         digest: String::new(),
+        imported: None,
         epochs_done: 0,
         progress: serde_json::Value::Null,
         history: Vec::new(),
@@ -169,7 +170,7 @@ pub(super) fn run(
         ground: &ground,
         machine,
         resume: None,
-        warm: before,
+        start: before.map_or(Start::Fresh, Start::Warm),
         state: &state,
     };
     let mut trained = trained::train(&lesson, observe).map_err(of_fold)?;

@@ -148,6 +148,17 @@ pub fn take_apart(manifest: &Manifest, tensors: &[Tensor]) -> Result<Parts> {
     }
 }
 
+/// The weights that a training starts from; only a network looks at them.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a> {
+    /// Fresh ones.
+    Fresh,
+    /// Those of an earlier training on other rows, where the shapes agree; the output layer starts anew.
+    Warm(&'a [Tensor]),
+    /// Exactly these, the output layer too: other shapes are an error. Epoch 0 is the network as it was given.
+    Given(&'a [Tensor]),
+}
+
 /// What a model learns from.
 pub struct Job<'a> {
     /// The choices.
@@ -162,8 +173,8 @@ pub struct Job<'a> {
     pub valid: Windows<'a>,
     /// Where to go on.
     pub resume: Option<&'a State>,
-    /// Weights to start from instead of fresh ones, where the shapes agree.
-    pub warm: Option<&'a [Tensor]>,
+    /// Weights to start from.
+    pub start: Start<'a>,
     /// What a checkpoint says of itself; the model fills in its own part.
     pub state: &'a StateManifest,
 }

@@ -4,6 +4,7 @@
 
 use senti::Column;
 use senti::artifact::{FORMAT, StateManifest};
+use senti::models::Start;
 use senti::observe::Next;
 use senti::plan::{Draft, Plan};
 use senti::split::Held;
@@ -68,13 +69,14 @@ fn shares(table: &Table) -> (usize, Vec<f64>, usize) {
         ground: &ground,
         machine: machine(1),
         resume: None,
-        warm: None,
+        start: Start::Fresh,
         state: &StateManifest {
             format: FORMAT,
             code_version: "test".into(),
             simd: String::new(),
             plan: plan.clone(),
             digest: String::new(),
+            imported: None,
             epochs_done: 0,
             progress: serde_json::Value::Null,
             history: Vec::new(),

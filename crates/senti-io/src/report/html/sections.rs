@@ -936,6 +936,7 @@ fn history(page: &Page<'_>) -> String {
     if let Some(kept) = kept {
         lines.push(Line {
             name: match manifest.best_epoch {
+                0 if manifest.imported.is_some() => "kept: the imported weights".into(),
                 0 => "kept: the untrained model".into(),
                 epoch => format!("kept: epoch {epoch}"),
             },
@@ -956,7 +957,11 @@ fn history(page: &Page<'_>) -> String {
         .windows(2)
         .filter(|pair| pair[1].learning_rate < pair[0].learning_rate)
         .collect();
+    let imported = manifest.imported.is_some();
     let mut reading = match (manifest.best_epoch, untrained) {
+        (0, Some(_)) if imported => {
+            "No epoch's validation loss came below the imported weights', which were kept."
+        }
         (0, Some(_)) => {
             "No epoch's validation loss came below the untrained model's, whose weights were kept."
         }
@@ -981,7 +986,7 @@ fn history(page: &Page<'_>) -> String {
     let mut levels = Vec::new();
     if let Some(loss) = untrained {
         levels.push(Level {
-            name: "untrained".into(),
+            name: if imported { "imported" } else { "untrained" }.into(),
             value: loss,
             stroke: Stroke {
                 dash: Some((2.0, 3.0)),
@@ -991,6 +996,7 @@ fn history(page: &Page<'_>) -> String {
     }
     Chart {
         x_title: match untrained {
+            Some(_) if imported => "epoch (0 is the imported network)".into(),
             Some(_) => "epoch (0 is the untrained model)".into(),
             None => "epoch".into(),
         },
@@ -1012,6 +1018,7 @@ fn history(page: &Page<'_>) -> String {
             })
             .collect(),
         place: Box::new(|x| match x {
+            0.0 if imported => "imported".into(),
             0.0 => "untrained".into(),
             _ => format!("epoch {}", grouped(x, 0)),
         }),

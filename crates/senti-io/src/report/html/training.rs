@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use senti::artifact::Manifest;
+use senti::imported::FLATTERED;
 use senti::metrics::{Better, METRICS, Metric, Scores};
 use senti::table::Time;
 
@@ -368,10 +369,23 @@ fn tried(manifest: &Manifest) -> Vec<String> {
     let mut lines = vec![
         "One configuration, trained once. The test part was touched once, at the end, and nothing was chosen on it.".to_owned(),
     ];
+    if let Some(from) = &manifest.imported {
+        lines.push(format!(
+            "The weights came from `{}` ({}); {FLATTERED}.",
+            from.file, from.format
+        ));
+        if manifest.history.is_empty() {
+            lines[0] = "Nothing was trained: the network's weights are those of a file. The test part was touched once, at the end, and nothing was chosen on it here.".into();
+        }
+    }
     let epochs = manifest.history.len();
     if epochs > 0 {
         let plural = if epochs == 1 { "" } else { "s" };
         let kept = match manifest.best_epoch {
+            0 if manifest.imported.is_some() => {
+                "none was better on the validation part than the imported weights, which were kept"
+                    .to_owned()
+            }
             0 => "none was better on the validation part than the untrained model, which was kept"
                 .to_owned(),
             best => format!(

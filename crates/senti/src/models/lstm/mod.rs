@@ -20,7 +20,7 @@ use serde_json::Value;
 use self::course::Course;
 use self::earned::Base;
 use super::target::{SAMPLE, Target, empirical, spread, symmetrise};
-use super::{Fitted, Job, Learned, Opened, read_record};
+use super::{Fitted, Job, Learned, Opened, Start, read_record};
 use crate::artifact::{Manifest, Tensor, Values};
 use crate::doors::Machine;
 use crate::forecast::Predictions;
@@ -109,8 +109,8 @@ impl Lstm {
     }
 
     /// Where training starts: the empirical distribution, or (point losses on returns) no move at all. Prices with a point loss
-    /// keep Keras's initialisation: the original's recipe. A network that is `resumed` has its output layer already.
-    fn start(&mut self, plan: &Plan, train: &Windows<'_>, resumed: bool) {
+    /// keep Keras's initialisation: the original's recipe. A network that is resumed or was given has its output layer already.
+    fn start(&mut self, plan: &Plan, train: &Windows<'_>, has_output_layer: bool) {
         let raw = match (&self.loss, plan.target) {
             (senti_engine::Loss::Pinball(head), target) => {
                 let mut start = empirical(self.target.encoded(train), &LEVELS);
@@ -123,18 +123,14 @@ impl Lstm {
             (_, plan::Target::LogReturn) => vec![0.0; train.horizon()],
             (_, plan::Target::Price) => return,
         };
-        if !resumed {
+        if !has_output_layer {
             self.network.set_output_layer(&raw);
         }
     }
 
     /// Takes weights of an earlier training, where they are of these shapes; the output layer starts anew with what it should be.
-    fn warm(&mut self, weights: Option<&[Tensor]>) {
-        let narrowed: Option<Vec<_>> = weights
-            .unwrap_or_default()
-            .iter()
-            .map(|tensor| narrow(tensor).ok())
-            .collect();
+    fn warm(&mut self, weights: &[Tensor]) {
+        let narrowed: Option<Vec<_>> = weights.iter().map(|tensor| narrow(tensor).ok()).collect();
         // other shapes are another network: its weights say nothing here
         if let Some(weights) = narrowed.filter(|weights| !weights.is_empty()) {
             let _ = self.network.set_weights(&weights);
@@ -269,12 +265,20 @@ fn architecture(plan: &Plan, features: usize, loss: &senti_engine::Loss) -> Arch
 pub(super) fn fit(job: &Job<'_>, observe: &mut Observer<'_>) -> Result<Learned> {
     let plan = job.plan;
     let target = Target::learn(plan.target, &job.train);
-    let fresh = Lstm::new(plan, job.machine, job.train.n_features(), target, None);
-    let mut model = fresh.map_err(unfit)?;
-    if job.resume.is_none() {
-        model.warm(job.warm);
+    let given = match job.start {
+        Start::Given(tensors) => Some(tensors.iter().map(narrow).collect::<Result<Vec<_>>>()?),
+        Start::Fresh | Start::Warm(_) => None,
+    };
+    let features = job.train.n_features();
+    let made = Lstm::new(plan, job.machine, features, target, given.as_deref());
+    let mut model = made.map_err(|cause| match given {
+        Some(_) => Error::data("the given weights do not fit the plan").because(cause),
+        None => unfit(cause),
+    })?;
+    if let (Start::Warm(tensors), None) = (job.start, job.resume) {
+        model.warm(tensors);
     }
-    model.start(plan, &job.train, job.resume.is_some());
+    model.start(plan, &job.train, job.resume.is_some() || given.is_some());
     let spreads = model.target.volatility();
     // whichever part reaches further has the candles of both
     let further = match job.train.origins().last() > job.valid.origins().last() {

@@ -1,7 +1,16 @@
-//! Tensors as safetensors, the format that Python's `safetensors` reads.
+//! Weights: tensors as safetensors, the format that Python's `safetensors` reads, and the files of other frameworks.
 //!
 //! In come tensors; out go bytes, the same for the same tensors; and back. The order of the tensors survives: it stands in the
-//! file's metadata. Nothing here opens a file.
+//! file's metadata. Of what follows only [`import`] opens a file: one that Keras, PyTorch or [`export()`] wrote.
+
+mod archive;
+mod export;
+mod hdf5;
+pub mod import;
+mod keras;
+mod network;
+mod pickle;
+mod torch;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,8 +19,12 @@ use safetensors::tensor::{Dtype, SafeTensors, View, serialize};
 use senti::artifact::{Tensor, Values};
 use senti::{Error, Result};
 
+pub use export::export;
+
 /// Metadata key that holds the names in order, as a JSON list. One key only: the format keeps several in random order.
 const ORDER: &str = "tensors";
+/// Metadata key of the plan, in an exported file.
+const PLAN: &str = "plan";
 
 /// Tensors to bytes.
 pub fn to_bytes(tensors: &[Tensor]) -> Result<Vec<u8>> {
