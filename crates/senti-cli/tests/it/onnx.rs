@@ -181,6 +181,8 @@ fn cases() -> Vec<Case> {
         ..DAILY
     };
     let short = Market { rows: 420, ..DAILY };
+    // too few to learn what moves are expected
+    let hardly_any = Market { rows: 235, ..DAILY };
     let five_hours = Market {
         step: 5 * HOUR,
         ..DAILY
@@ -211,6 +213,11 @@ fn cases() -> Vec<Case> {
         case("hourly lstm", hourly, "lstm --units 8 --epochs 4"),
         case("weekdays lstm", weekdays, "lstm --units 8 --epochs 4"),
         case("few rows", short, "lstm --units 4 --epochs 4"),
+        case(
+            "hardly any rows",
+            hardly_any,
+            "lstm --units 5,4,3 --epochs 3",
+        ),
         case("basic with more columns", more, "basic"),
         case("basic with blank cells", blanks, "basic"),
         case("basic on prices", more, "basic --target price"),
