@@ -253,3 +253,72 @@ fn a_post_is_never_turned_into_a_question() {
 fn secrets_are_blotted_out() {
     assert_eq!(client().redact("token s3cret here"), "token *** here");
 }
+
+/// Answers every TLS connection with `200 OK`, with a certificate that nobody knows; its address and the certificate (PEM).
+fn secure_server() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der());
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .expect("protocols")
+    .with_no_client_auth()
+    .with_single_cert(vec![made.cert.der().clone()], key.expect("a key"))
+    .expect("a server");
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let Ok(mut session) = rustls::ServerConnection::new(Arc::clone(&config)) else {
+                continue;
+            };
+            let mut secure = rustls::Stream::new(&mut session, &mut stream);
+            let mut head = [0; 1024];
+            if secure.read(&mut head).is_ok() {
+                let _ = secure.write_all(&said("200 OK", "", "secure"));
+                session.send_close_notify();
+                let _ = session.complete_io(&mut stream);
+            }
+        }
+    });
+    (format!("https://localhost:{port}"), made.cert.pem())
+}
+
+#[test]
+fn only_certificates_that_are_believed_are_believed() {
+    let (address, certificate) = secure_server();
+    let ask = |trust: &Trust| {
+        let limits = Limits {
+            tries: 1,
+            ..Limits::default()
+        };
+        let http = Http::new(limits, trust, Vec::new())?;
+        http.send(&Call::get(&address)).map_err(Error::from)
+    };
+    let error = ask(&Trust::default()).expect_err("a stranger");
+    let wanted = format!("the certificate of `{address}` is not trusted");
+    assert!(error.to_string().starts_with(&wanted), "{error}");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("roots.pem");
+    std::fs::write(&path, certificate).expect("written");
+    let known = Trust {
+        roots: Some(path.clone()),
+        ..Trust::default()
+    };
+    assert_eq!(ask(&known).expect("known").text(), "secure");
+    let anybody = Trust {
+        anybody: true,
+        ..Trust::default()
+    };
+    assert_eq!(ask(&anybody).expect("anybody").text(), "secure");
+
+    std::fs::write(&path, "no certificate").expect("written");
+    let error = ask(&known).expect_err("no certificate");
+    assert!(
+        error.to_string().ends_with("holds no certificate"),
+        "{error}"
+    );
+}
