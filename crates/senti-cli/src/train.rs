@@ -110,6 +110,7 @@ pub fn start(settings: &Settings, plan: &Plan, imported: Option<&Imported>) -> O
         simd: machine.simd.name(),
         context: "training",
         resumes,
+        history: (resume.as_ref()).map_or(&[], |state| state.manifest.history.as_slice()),
     };
     let mut tracking = Tracking::begin(wanted, &subject);
     let desk = Desk {
