@@ -138,10 +138,9 @@ fn send(folder: &Path, settings: &Settings, pushed: &mut Pushed) -> Result<()> {
     pushed.name = summary.name.clone();
     let api = Api::new(connection(settings, &summary.head.tracking_uri)?)?;
     let mut sender = Sender::new(api, folder, summary.head.clone(), false);
-    let whole = sender.sent().offset >= summary.bytes;
     let mut done = sender.pass();
-    // a run that could not say how it ended was killed; told once
-    if done.is_ok() && summary.status.is_none() && !whole {
+    // a run that could not say how it ended was killed
+    if done.is_ok() && summary.status.is_none() {
         done = sender.bury(summary.last);
     }
     pushed.place = sender.place();

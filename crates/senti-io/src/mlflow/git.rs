@@ -68,15 +68,15 @@ fn origin(config: &str) -> Option<String> {
     for line in config.lines().map(str::trim) {
         if line.starts_with('[') {
             inside = line == "[remote \"origin\"]";
-        } else if let (true, Some((key, value))) = (inside, line.split_once('=')) {
-            if key.trim() == "url" {
-                let value = value.trim();
-                // `git@host:path` names no password, and is no address with a scheme
-                return Some(match value.contains("://") {
-                    true => without_secrets(value),
-                    false => value.to_owned(),
-                });
-            }
+        } else if let (true, Some((key, value))) = (inside, line.split_once('='))
+            && key.trim() == "url"
+        {
+            let value = value.trim();
+            // `git@host:path` names no password, and is no address with a scheme
+            return Some(match value.contains("://") {
+                true => without_secrets(value),
+                false => value.to_owned(),
+            });
         }
     }
     None

@@ -137,6 +137,9 @@ pub struct Sent {
     pub runs: BTreeMap<String, RemoteRun>,
     /// What it refused, for good: told once, not sent again.
     pub refused: Vec<String>,
+    /// Bytes of the journal when the server was told that its runs were killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buried: Option<u64>,
 }
 
 /// A run on the server.

@@ -116,6 +116,9 @@ impl Sender {
     /// Tells the server how a run ended that was killed and could not say so itself. It is no line of the journal: the command may still be
     /// taken up again, and then goes on with the same run.
     pub fn bury(&mut self, last: Time) -> Result<(), Halt> {
+        if self.sent.buried == Some(self.sent.offset) {
+            return Ok(());
+        }
         let mut runs: Vec<String> = Vec::new();
         let (placed, _) = lines(&self.folder, 0).map_err(Halt::Never)?;
         for placed in placed {
@@ -130,7 +133,8 @@ impl Sender {
         for run in runs {
             self.take(&run, Deed::End(Status::Killed, last))?;
         }
-        Ok(())
+        self.sent.buried = Some(self.sent.offset);
+        keep_sent(&self.folder, &self.sent).map_err(Halt::Never)
     }
 
     fn take(&mut self, run: &str, deed: Deed) -> Result<(), Halt> {
