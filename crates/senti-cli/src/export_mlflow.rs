@@ -3,6 +3,7 @@
 //! In come settings and the name of a new file; out go the file, the folder of its artifacts, and how to look at them. Nothing that exists
 //! is changed.
 
+use std::error::Error as _;
 use std::path::Path;
 
 use senti::Error;
@@ -30,12 +31,17 @@ pub fn run(file: &str, registry: &Registry, settings: &Settings) -> Outcome {
     };
     let done = export(registry, Path::new(file), &names, now())?;
     for (entry, error) in &done.left_out {
-        say::always(&format!("warning: {} is left out: {error}", entry.called()));
+        say::always(&format!(
+            "warning: {} is left out: {}",
+            entry.called(),
+            chain(error)
+        ));
     }
     for (entry, error) in &done.unpacked {
         say::always(&format!(
-            "warning: {} is exported with its own files only, which Python does not load: {error}",
-            entry.called()
+            "warning: {} has no package that Python loads, only its own files: {}",
+            entry.called(),
+            chain(error)
         ));
     }
     let uri = format!("sqlite:///{}", done.file.display());
@@ -44,7 +50,7 @@ pub fn run(file: &str, registry: &Registry, settings: &Settings) -> Outcome {
         let told = |models: &[(Entry, Error)]| -> Vec<Value> {
             let told = models
                 .iter()
-                .map(|(entry, error)| json!({ "entry": entry, "error": error.to_string() }));
+                .map(|(entry, error)| json!({ "entry": entry, "error": chain(error) }));
             told.collect()
         };
         json!({
@@ -65,6 +71,17 @@ pub fn run(file: &str, registry: &Registry, settings: &Settings) -> Outcome {
         )
     };
     say::result(settings.json(), as_json, as_text)
+}
+
+/// An error with all its causes on a line.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
 }
 
 /// As a shell takes it.

@@ -26,6 +26,7 @@ fn help_and_version_are_data() {
     check("help_models_delete", "models delete --help", 0);
     check("help_models_push", "models push --help", 0);
     check("help_models_pull", "models pull --help", 0);
+    check("help_export_mlflow", "models export-mlflow --help", 0);
     check("help_verify", "verify --help", 0);
     check("help_audit", "audit --help", 0);
     check("help_importance", "importance --help", 0);

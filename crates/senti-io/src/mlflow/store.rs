@@ -24,6 +24,12 @@ const SCHEMA: &str = include_str!("store/schema.sql");
 const ARTIFACTS: &str = ".artifacts";
 /// Number of the experiment that every store has.
 const DEFAULT: i64 = 0;
+/// What is said of every experiment: MLflow 3's pages show trainings then, not conversations, and both lines know the score to look at.
+const EXPERIMENT_TAGS: [(&str, &str); 3] = [
+    ("mlflow.experimentKind", "custom_model_development"),
+    ("mlflow.experiment.primaryMetric.name", "mae"),
+    ("mlflow.experiment.primaryMetric.greaterIsBetter", "False"),
+];
 /// Most characters of a description, of the tags of models, and of those of experiments: the width of their columns.
 const TEXT_LIMIT: usize = 5_000;
 /// What MLflow keeps of an infinite number (`mlflow/store/tracking/sqlalchemy_store.py`, `sanitize_metric_value`).
@@ -308,6 +314,12 @@ impl Store {
              VALUES (?1, ?2, ?3, 'active', ?4, ?4)",
             params![number, name, format!("{}/{number}", self.uri), self.now],
         )?;
+        for (key, value) in EXPERIMENT_TAGS {
+            self.execute(
+                "INSERT INTO experiment_tags (key, value, experiment_id) VALUES (?1, ?2, ?3)",
+                params![key, value, number],
+            )?;
+        }
         self.experiments.insert(name.to_owned(), number);
         Ok(())
     }

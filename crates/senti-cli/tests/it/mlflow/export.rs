@@ -82,12 +82,38 @@ fn a_server_shows_what_the_registry_holds() {
     ];
     run(&desk, &[&basic, &SMALL[..4]].concat());
     run(&desk, &[&basic, &SMALL[..4], &["--seed", "2"]].concat());
+    run(&desk, &["models", "promote", "lstm/1"]);
+    run(
+        &desk,
+        &["models", "promote", "basic/1", "--alias", "old-one"],
+    );
+    run(
+        &desk,
+        &["models", "promote", "basic/2", "--stage", "Production"],
+    );
     let before = desk.tree("senti-models");
-    run(&desk, EXPORT);
+    run(
+        &desk,
+        &[EXPORT, &["--experiment_name", "Bitcoin 'daily'"]].concat(),
+    );
     assert!(
         desk.tree("senti-models") == before,
         "the registry was changed"
     );
+    let forecasts = ["lstm", "basic"].map(|model_type| {
+        let line = [
+            "predict",
+            "--data_path",
+            "prices.csv",
+            "--no_plot",
+            "--format",
+            "json",
+            "--model_type",
+            model_type,
+        ];
+        serde_json::from_str::<Value>(&run(&desk, &line)).unwrap()
+    });
+    let prices = desk.path("prices.csv").display().to_string();
     let shown: Value = serde_json::from_str(&run(
         &desk,
         &["models", "show", "lstm/1", "--format", "json"],
@@ -100,8 +126,34 @@ fn a_server_shows_what_the_registry_holds() {
             ..Options::default()
         };
         let server = Server::start(&environment, options);
-        let uri = "models:/sentiai_model_lstm/1";
-        let seen = server.witness(&["runs", "Default", "+", "models", "+", "files", uri]);
+        let (lstm, basic) = (
+            "models:/sentiai_model_lstm@champion",
+            "models:/sentiai_model/Production",
+        );
+        let asked = [
+            &[
+                "runs",
+                "Bitcoin 'daily'",
+                "+",
+                "models",
+                "+",
+                "files",
+                lstm,
+                "+",
+            ][..],
+            &[
+                "predict",
+                lstm,
+                &prices,
+                "+",
+                "predict",
+                basic,
+                &prices,
+                "+",
+                "experiments",
+            ],
+        ];
+        let seen = server.witness(&asked.concat());
         let runs = seen[0].as_array().unwrap();
         assert_eq!(runs.len(), 3, "{runs:?}");
         let lstm = runs
@@ -148,6 +200,15 @@ fn a_server_shows_what_the_registry_holds() {
         assert_eq!(names, ["sentiai_model", "sentiai_model_lstm"]);
         let versions = models["sentiai_model"]["versions"].as_object().unwrap();
         assert_eq!(versions.keys().cloned().collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(
+            models["sentiai_model_lstm"]["aliases"],
+            json!({"champion": "1"})
+        );
+        assert_eq!(models["sentiai_model"]["aliases"], json!({"old-one": "1"}));
+        assert_eq!(
+            (&versions["1"]["stage"], &versions["2"]["stage"]),
+            (&json!("None"), &json!("Production"))
+        );
         let version = &models["sentiai_model_lstm"]["versions"]["1"];
         assert_eq!(version["run_id"], lstm["run_id"]);
         assert_eq!(version["status"], "READY");
@@ -171,6 +232,42 @@ fn a_server_shows_what_the_registry_holds() {
                 file["sha256"],
                 "{name}"
             );
+        }
+        let experiments = seen[5].as_array().unwrap();
+        let ours = experiments
+            .iter()
+            .find(|seen| seen["name"] == "Bitcoin 'daily'")
+            .unwrap();
+        assert_eq!(
+            ours["tags"]["mlflow.experimentKind"],
+            "custom_model_development"
+        );
+        assert_eq!(experiments.len(), 2);
+        // Python forecasts what `predict` does, from the very same rows.
+        for (python, ours) in [(&seen[3], &forecasts[0]), (&seen[4], &forecasts[1])] {
+            check_alike(python, ours);
+        }
+    }
+}
+
+/// Forecasts of Python beside those of `predict --format json`, to 1e-5 relative: the graph has single precision inside.
+#[track_caller]
+fn check_alike(python: &Value, ours: &Value) {
+    let rows = ours["forecast"]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 3);
+    let near = |found: &Value, wanted: &Value| {
+        let (found, wanted) = (found.as_f64().unwrap(), wanted.as_f64().unwrap());
+        assert!(
+            (found - wanted).abs() <= 1e-5 * wanted.abs(),
+            "{found}, wanted {wanted}"
+        );
+    };
+    for (step, row) in rows.iter().enumerate() {
+        near(&python["point"][0][step], &row["point"]);
+        let quantiles = row["quantiles"].as_array().unwrap();
+        assert_eq!(quantiles.len(), 19);
+        for (level, wanted) in quantiles.iter().enumerate() {
+            near(&python["quantiles"][0][step][level], wanted);
         }
     }
 }
@@ -330,12 +427,12 @@ fn strange_texts_and_numbers_come_through() {
     }
 }
 
-/// More versions than a page of any answer holds by default, and one that is damaged: it is named and left out.
+/// Many versions, and one that is damaged: it is named and left out.
 #[test]
 fn many_models_come_through_and_a_damaged_one_is_named() {
     let desk = Desk::trained();
     let folder = "senti-models/sentiai_model_lstm";
-    for number in 2..=120 {
+    for number in 2..=40 {
         let (from, to) = (
             desk.path(&format!("{folder}/1")),
             desk.path(&format!("{folder}/{number}")),
@@ -345,19 +442,29 @@ fn many_models_come_through_and_a_damaged_one_is_named() {
             std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
         }
     }
-    let damaged = desk.path(&format!("{folder}/60/weights.safetensors"));
+    let damaged = desk.path(&format!("{folder}/20/weights.safetensors"));
     let mut bytes = std::fs::read(&damaged).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&damaged, bytes).unwrap();
+    forget_calendar(&desk.path(&format!("{folder}/30")));
     let done = desk.run(EXPORT);
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(
-        done.err.starts_with("warning: lstm/60 is left out: ") && done.err.contains("was altered"),
+        done.err.starts_with("warning: lstm/20 is left out: ") && done.err.contains("was altered"),
+        "{}",
+        done.err
+    );
+    let told: Vec<&str> = done.err.lines().collect();
+    assert_eq!(told.len(), 2, "{}", done.err);
+    assert!(
+        told[1]
+            .starts_with("warning: lstm/30 has no package that Python loads, only its own files: ")
+            && told[1].contains("which slots of the week are open"),
         "{}",
         done.err
     );
     assert!(
-        done.out.starts_with("exported 119 models to models.db"),
+        done.out.starts_with("exported 39 models to models.db"),
         "{}",
         done.out
     );
@@ -366,9 +473,36 @@ fn many_models_come_through_and_a_damaged_one_is_named() {
         let uri = copied(&desk.path("models.db"), folder.path());
         let model = environment.witness(&uri, &["model", "sentiai_model_lstm"]);
         let versions = model["versions"].as_object().unwrap();
-        assert_eq!(versions.len(), 119);
-        assert!(versions.contains_key("120") && !versions.contains_key("60"));
+        assert_eq!(versions.len(), 39);
+        assert!(versions.contains_key("40") && !versions.contains_key("20"));
+        let files = environment.witness(&uri, &["files", "models:/sentiai_model_lstm/30"]);
+        let names: Vec<_> = files.as_object().unwrap().keys().collect();
+        assert_eq!(
+            names,
+            [
+                "senti/SHA256SUMS",
+                "senti/artifact.json",
+                "senti/weights.safetensors"
+            ]
+        );
     }
+}
+
+/// Makes a model look like one of an older version, which recorded no calendar, and whose rows prove none.
+fn forget_calendar(model: &Path) {
+    use sha2::{Digest, Sha256};
+    let path = model.join("artifact.json");
+    let mut manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let data = manifest["data"].as_object_mut().unwrap();
+    data.remove("calendar").unwrap();
+    data["rows"] = json!(data["rows"].as_u64().unwrap() - 5);
+    std::fs::write(&path, manifest.to_string()).unwrap();
+    let lines = ["artifact.json", "weights.safetensors"].map(|name| {
+        let digest = Sha256::digest(std::fs::read(model.join(name)).unwrap());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{hex}  {name}\n")
+    });
+    std::fs::write(model.join("SHA256SUMS"), lines.concat()).unwrap();
 }
 
 /// What exists stays as it is, byte for byte, and a refusal leaves nothing.

@@ -14,10 +14,13 @@ are texts (`"NaN"`, `"Infinity"`), as JSON has none.
     witness.py models                          all of them
     witness.py logged-models EXPERIMENT        logged models (MLflow 3) with params, metrics, tags, artifacts
     witness.py files URI                       names, sizes and SHA-256 of everything below an artifact URI (models:/…, runs:/…)
-    witness.py predict URI FILE                loads with pyfunc and predicts; FILE is JSON, `[[…]]` or `{"name": [[…]]}`, float64
+    witness.py predict URI FILE                loads with pyfunc and predicts; FILE is JSON, `[[…]]` or `{"name": [[…]]}`, float64, or a table
+                                               FILE.csv of daily candles, whose last rows become the window that the model's metadata ask for
     witness.py flavors URI                     what the MLmodel file says
 """
 
+import csv
+import datetime
 import hashlib
 import json
 import math
@@ -207,13 +210,25 @@ def logged_models(name):
     ]
 
 
+def window(path, metadata):
+    """The last rows of a table of daily candles: milliseconds since 1970 UTC, then the columns in the model's order."""
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))[-json.loads(metadata["senti.rows"]):]
+    epoch = datetime.date(1970, 1, 1)
+    time = lambda row: (datetime.date.fromisoformat(row["date"]) - epoch).days * 86_400_000
+    return [[time(row)] + [float(row[name]) for name in json.loads(metadata["senti.columns"])] for row in rows]
+
+
 def predict(uri, path):
     import numpy
 
-    with open(path, encoding="utf-8") as file:
-        asked = json.load(file)
-    arrays = {key: numpy.asarray(value, dtype=numpy.float64) for key, value in asked.items()} if isinstance(asked, dict) else None
     loaded = mlflow.pyfunc.load_model(uri)
+    if path.endswith(".csv"):
+        asked = {"window": [window(path, loaded.metadata.metadata)]}
+    else:
+        with open(path, encoding="utf-8") as file:
+            asked = json.load(file)
+    arrays = {key: numpy.asarray(value, dtype=numpy.float64) for key, value in asked.items()} if isinstance(asked, dict) else None
     said = loaded.predict(arrays if arrays is not None else numpy.asarray(asked, dtype=numpy.float64))
     if isinstance(said, dict):
         return {key: numpy.asarray(value).tolist() for key, value in said.items()}
