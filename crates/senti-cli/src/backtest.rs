@@ -68,6 +68,7 @@ pub fn run(settings: &Settings) -> Outcome {
         simd,
         context: "evaluation",
         resumes: !done.is_empty(),
+        history: &[],
     };
     let mut tracking = Tracking::begin(wanted, &subject);
     let desk = Desk {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use senti::artifact::{Artifact, ColumnRecord, DataRecord};
 use senti::backtest::{Backtest, FoldForecast, FoldRecord};
 use senti::card::ReportCard;
-use senti::observe::Event;
+use senti::observe::{EpochRecord, Event};
 use senti::{ErrorKind, Result, Time};
 use senti_io::mlflow::courier::{Bell, Courier, Report};
 use senti_io::mlflow::journal::{self, Entry, Head, Journal, Line};
@@ -99,6 +99,8 @@ pub struct Subject<'a> {
     pub context: &'a str,
     /// It goes on with work that was interrupted.
     pub resumes: bool,
+    /// Epochs that were trained before; a run that is made only now gets them with the time of its beginning.
+    pub history: &'a [EpochRecord],
 }
 
 /// The logging of one command.
@@ -164,10 +166,6 @@ impl Tracking {
     pub fn trained(&mut self, artifact: &Artifact) {
         let Some(inner) = &mut self.0 else { return };
         let (manifest, time) = (&artifact.manifest, now());
-        // epochs that were trained before anything was logged
-        for record in &manifest.history {
-            inner.new_metrics(describe::epoch(record, time));
-        }
         inner.metrics(describe::evaluation(&manifest.evaluation, time));
         inner.tags(describe::trained(manifest, None));
     }
@@ -306,6 +304,9 @@ impl Inner {
         inner.params(subject.params.clone());
         let input = describe::dataset(&data, subject.context);
         inner.append(&id, time, Entry::Input { input });
+        for record in subject.history {
+            inner.new_metrics(describe::epoch(record, time));
+        }
         let config = format!("{:#}\n", subject.config);
         let mut journal = inner.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal.keep_bytes(&id, time, "config.json", config.as_bytes())?;

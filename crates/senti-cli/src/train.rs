@@ -85,6 +85,7 @@ pub fn run(settings: &Settings) -> Outcome {
         simd: machine.simd.name(),
         context: "training",
         resumes,
+        history: (resume.as_ref()).map_or(&[], |state| state.manifest.history.as_slice()),
     };
     let mut tracking = Tracking::begin(wanted, &subject);
     let desk = Desk {

@@ -1064,6 +1064,26 @@ fn an_interrupted_training_goes_on_in_the_same_run() {
     check_nothing_waits(&desk);
 }
 
+/// A training that nobody was told of is interrupted; the run of the resumed one has all its epochs.
+#[test]
+fn a_run_that_begins_with_a_resumed_training_has_its_epochs() {
+    let Some(server) = Server::all().next() else {
+        return;
+    };
+    let desk = desk();
+    let (mut child, mut lines) = begin(&desk, LONG);
+    assert!(lines.any(|line| line.starts_with("epoch 40/")));
+    interrupt(&child);
+    drop(lines.collect::<Vec<_>>());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let (url, experiment) = (server.url(), "tracking: resumed");
+    let options = ["--tracking_uri", &url, "--experiment_name", experiment];
+    done(&desk, &[LONG, &options, &["--resume"]].concat());
+    let run = only(server, experiment);
+    assert_eq!(points(&run, "train_loss").len(), 400);
+    check_nothing_waits(&desk);
+}
+
 /// Ctrl-C while only the server is waited for: everything is done, so it is no failure; what is left is kept.
 #[test]
 fn waiting_for_the_server_can_be_cut_short() {
