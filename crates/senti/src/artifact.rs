@@ -63,7 +63,7 @@ pub struct DataRecord {
     pub last: Time,
     /// Milliseconds of a step.
     pub step: i64,
-    /// Step and open slots of the week; none in artifacts that are older than this record. See [`DataRecord::calendar`].
+    /// Step and open slots of the week; none in artifacts that are older than this record. See [`DataRecord::calendar()`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calendar: Option<Calendar>,
     /// Columns and their roles.

@@ -1,7 +1,7 @@
 //! The table in the graph: raw rows become rows on every open slot of the calendar, as `senti/src/table/rows.rs` makes them.
 //!
 //! In comes the window (batch, N, 1 + C); out go time and columns (batch, N, 1) without gaps, times ahead, and whether the window can be
-//! used at all. A row has a position: how many open slots lie before it. Of every position up to that of the last row the newest row at
+//! used at all. Blanks are filled as there: a blank open, high or low is the close, volume and series carry on. A row has a position: how many open slots lie before it. Of every position up to that of the last row the newest row at
 //! or before it is taken; where that is an earlier one, the candle is flat, without volume.
 
 use std::collections::HashMap;
@@ -267,17 +267,28 @@ impl Rows {
 
     fn fill(&mut self, g: &mut Graph, at: usize, role: Role, close: Option<Value>) -> Value {
         let raw = g.slice("raw", &self.window, 2, at + 1, at + 2);
-        // an infinite number and none at all are not equal to themselves less themselves; the leading blanks of a series may be cut off
-        let judged = match role {
-            Role::Series => g.slice(
-                "needed",
-                &raw,
-                1,
-                self.n - (self.past + 1).min(self.n),
-                self.n,
-            ),
-            _ => raw.clone(),
+        let known = match role {
+            Role::Close => raw,
+            Role::Open | Role::High | Role::Low => {
+                let at = self.columns.iter().position(|c| c.1 == Role::Close);
+                let at = at.unwrap_or_default();
+                let close = g.slice("raw_close", &self.window, 2, at + 1, at + 2);
+                let is_known = g.compare("Equal", "is_a_number", &raw, &raw);
+                g.choose("raw_or_close", &is_known, &raw, &close)
+            }
+            Role::Volume | Role::Series => self.carried(g, &raw),
         };
+        // what lies further back reaches no window: a column may have started late
+        let needed = match role {
+            Role::Series => self.past + 1,
+            Role::Volume => self.past + 30,
+            _ => self.n,
+        };
+        let judged = match needed < self.n {
+            true => g.slice("needed", &known, 1, self.n - needed, self.n),
+            false => known.clone(),
+        };
+        // an infinite number and none at all are not equal to nothing when they are taken from themselves
         let nothing = g.both("Sub", "nothing", &judged, &judged);
         self.sound
             .push(g.compare_with("Equal", "is_known", &nothing, 0.0));
@@ -285,13 +296,13 @@ impl Rows {
             Role::Series => {}
             Role::Volume => {
                 self.sound
-                    .push(g.compare_with("GreaterOrEqual", "is_not_negative", &raw, 0.0))
+                    .push(g.compare_with("GreaterOrEqual", "is_not_negative", &judged, 0.0))
             }
             _ => self
                 .sound
-                .push(g.compare_with("Greater", "is_positive", &raw, 0.0)),
+                .push(g.compare_with("Greater", "is_positive", &judged, 0.0)),
         }
-        let newest = g.gather_elements("newest", &raw, 1, &self.source);
+        let newest = g.gather_elements("newest", &known, 1, &self.source);
         match (role, close) {
             (Role::Volume, _) => {
                 let none = g.number(0.0);
@@ -300,6 +311,27 @@ impl Rows {
             (_, Some(close)) => g.choose("filled", &self.filled, &close, &newest),
             _ => newest,
         }
+    }
+
+    /// Raw values with the last known one in place of a blank; blank where there is none yet.
+    fn carried(&self, g: &mut Graph, raw: &Value) -> Value {
+        let known = g.compare("Equal", "is_a_number", raw, raw);
+        let known = g.cast("known", &known, Kind::Whole);
+        let count = g.running_sum("known_so_far", &known, 1, false);
+        // the row of the first known value, of the second, …
+        let numbers: Vec<i64> = (0..self.n as i64).collect();
+        let numbers = g.wholes("row_numbers", &[self.n, 1], &numbers);
+        let marked = g.both("Mul", "rows_of_known", &known, &numbers);
+        let (none, one) = (g.whole(0), g.whole(1));
+        let place = g.both("Sub", "place_in_list", &count, &one);
+        let place = g.both("Max", "place", &place, &none);
+        let empty = g.both("Sub", "empty_list", &known, &known);
+        let list = g.scatter_add("list", &empty, 1, &place, &marked);
+        let source = g.gather_elements("row_of_last_known", &list, 1, &place);
+        let carried = g.gather_elements("last_known", raw, 1, &source);
+        let begun = g.compare("Greater", "has_begun", &count, &none);
+        let blank = g.number(f64::NAN);
+        g.choose("carried", &begun, &carried, &blank)
     }
 
     /// Opening time of every row: (batch, N, 1).
