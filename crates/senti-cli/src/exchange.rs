@@ -99,7 +99,7 @@ fn line(brought: &Brought, did: &str) -> String {
 /// What came of a registration that was asked for with a training.
 pub enum Registered {
     /// It is on the server.
-    Done(Brought),
+    Done(Box<Brought>),
     /// It waits, for this reason.
     Waits(String),
 }
@@ -129,7 +129,7 @@ pub fn register(entry: &Entry, there: &MlflowRegistry, settings: &Settings) -> O
     // Noted before it is tried: however this ends, a push brings it.
     here.wait(entry, there.server(), source::now())?;
     match bring_to(&here, entry, there) {
-        Ok(brought) => Ok(Registered::Done(brought)),
+        Ok(brought) => Ok(Registered::Done(Box::new(brought))),
         Err(error) => {
             let mut why = vec![error.to_string()];
             let mut cause = std::error::Error::source(&error);

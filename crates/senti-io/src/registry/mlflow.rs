@@ -379,7 +379,10 @@ impl MlflowRegistry {
         let body = json!({ "name": name, "description": description, "tags": tags });
         match self.api.post("registered-models/create", &body) {
             Err(refusal) if refusal.is_there_already() => Ok(()),
-            answer => Ok(drop(answer?)),
+            answer => {
+                answer?;
+                Ok(())
+            }
         }
     }
 
@@ -587,7 +590,10 @@ impl MlflowRegistry {
         match self.api.post("runs/outputs", &body) {
             // It was done, and the answer was lost.
             Err(refusal) if !refusal.passes() && linked()? => Ok(()),
-            answer => Ok(drop(answer?)),
+            answer => {
+                answer?;
+                Ok(())
+            }
         }
     }
 
@@ -626,7 +632,10 @@ impl MlflowRegistry {
         match self.api.post("runs/log-batch", &body) {
             // It was said, and the answer was lost.
             Err(refusal) if !refusal.passes() && unsaid()?.is_empty() => Ok(()),
-            answer => Ok(drop(answer?)),
+            answer => {
+                answer?;
+                Ok(())
+            }
         }
     }
 
@@ -898,7 +907,9 @@ impl Backend for MlflowRegistry {
         match self.api.delete("model-versions/delete", &body) {
             // Somebody was faster.
             Err(refusal) if is_missing(&refusal) => {}
-            answer => drop(answer?),
+            answer => {
+                answer?;
+            }
         }
         self.cache
             .forget(self.server(), &entry.name, entry.version)?;
@@ -1068,4 +1079,56 @@ pub fn cache_folder(xdg: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathB
         root.or_else(|| Some(home?.join(".cache")))?
             .join("senti-ai"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// <https://specifications.freedesktop.org/basedir-spec/latest/>: a relative path is to be ignored.
+    #[test]
+    fn copies_are_kept_where_the_system_wants_them() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        assert_eq!(
+            cache_folder(path("/x"), path("/home/me")),
+            path("/x/senti-ai")
+        );
+        for relative in [None, path("x"), path("")] {
+            assert_eq!(
+                cache_folder(relative, path("/home/me")),
+                path("/home/me/.cache/senti-ai")
+            );
+        }
+        assert_eq!(cache_folder(None, None), None);
+    }
+
+    /// Answers as MLflow 3.17 and 2.22 gave them.
+    #[test]
+    fn what_is_missing_and_what_is_unknown_are_told_apart() {
+        let said = |status, code: &str, message: &str| Refusal::Said {
+            what: String::new(),
+            whom: String::new(),
+            status,
+            code: code.into(),
+            message: message.into(),
+        };
+        let absent = said(
+            404,
+            "RESOURCE_DOES_NOT_EXIST",
+            "Registered Model with name=nix not found",
+        );
+        let alias = said(
+            400,
+            "INVALID_PARAMETER_VALUE",
+            "Registered model alias nix not found.",
+        );
+        let page = said(404, "", "an HTML page");
+        assert!(is_missing(&absent) && is_missing(&alias) && !is_missing(&page));
+        assert!(is_unknown(&page) && !is_unknown(&absent) && !is_unknown(&alias));
+        assert!(!is_missing(&said(
+            400,
+            "INVALID_PARAMETER_VALUE",
+            "Parameter 'version' must be an integer"
+        )));
+    }
 }

@@ -121,11 +121,11 @@ fn a_full_disk_leaves_nothing() {
         let Some(disk) = Disk::mount(dir.path(), &format!("size={}k", 4 * pages)) else {
             return;
         };
-        let names = Names {
+        let called = Names {
             base: "m",
             experiment: None,
         };
-        match export(&registry, &dir.path().join("models.db"), &names, 5) {
+        match export(&registry, &dir.path().join("models.db"), &called, 5) {
             Ok(done) => {
                 assert_eq!(done.models.len(), 3);
                 assert_eq!(names(dir.path()), ["models.db", "models.db.artifacts"]);
