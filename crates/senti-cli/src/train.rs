@@ -362,8 +362,9 @@ fn learn(
             Event::Batch { .. } => Stage::Batches,
             _ => Stage::Working,
         });
-        progress.see(&event, start.elapsed());
+        // kept before it is told: a process that is killed has logged what it said
         tracking.see(&event);
+        progress.see(&event, start.elapsed());
         if let Event::Prepared { sizes, notes } = &event {
             say::note(&format!(
                 "{} of {}; windows: {} to train, {} to validate, {} to calibrate, {} to test",
