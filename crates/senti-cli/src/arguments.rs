@@ -44,6 +44,8 @@ pub enum Task {
     Audit,
     /// Say what this model, or the newest, looks at.
     Importance(Option<String>),
+    /// Bring this series from the network into a file.
+    Fetch(String),
 }
 
 impl Task {
@@ -58,6 +60,7 @@ impl Task {
             Task::Verify(_) => Verb::Verify,
             Task::Audit => Verb::Audit,
             Task::Importance(_) => Verb::Importance,
+            Task::Fetch(_) => Verb::Fetch,
         }
     }
 }
@@ -87,6 +90,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
         "inspect" => (Task::Inspect(word(inner, "file")), inner),
         "verify" => (Task::Verify(word(inner, "model")), inner),
         "audit" => (Task::Audit, inner),
+        "fetch" => (Task::Fetch(word(inner, "series")), inner),
         "importance" => {
             let model = inner.get_one::<String>("model").cloned();
             (Task::Importance(model), inner)
@@ -153,7 +157,11 @@ fn command() -> Command {
     let file = Arg::new("file")
         .value_name("FILE")
         .required(true)
-        .help("File to look at: CSV in any dialect, gzip, zstd or Parquet");
+        .help("File to look at: CSV in any dialect, gzip, zstd or Parquet; or a series as binance:BTCUSDT:1d");
+    let series = Arg::new("series")
+        .value_name("SERIES")
+        .required(true)
+        .help("What to fetch: binance:BTCUSDT:1d, yahoo:^IXIC, fred:CPIAUCSL, fear_greed … (docs/fetch.md)");
     let shelf = |name: &'static str, about: &'static str| options(bare(name, about), Verb::Models);
     bare(
         "senti-ai",
@@ -188,6 +196,10 @@ fn command() -> Command {
     .subcommand(options(
         bare("inspect", "Say what is recognised in a data file").arg(file),
         Verb::Inspect,
+    ))
+    .subcommand(options(
+        bare("fetch", "Bring candles or another series from the network into a file, and look them over").arg(series),
+        Verb::Fetch,
     ))
     .subcommand(options(
         bare("verify", "Repeat the training of a saved model from its record and compare everything")
@@ -371,6 +383,7 @@ mod tests {
             (&["verify", "lstm"], Verb::Verify),
             (&["audit"], Verb::Audit),
             (&["importance", "lstm"], Verb::Importance),
+            (&["fetch", "fear_greed"], Verb::Fetch),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

@@ -10,10 +10,12 @@ mod card;
 mod env_file;
 mod every;
 mod failure;
+mod fetch;
 mod grid;
 mod importance;
 mod inspect;
 mod interrupt;
+mod live;
 mod machine;
 mod memory;
 mod models;
@@ -77,6 +79,7 @@ fn run(typed: &Typed) -> Outcome {
         Task::Models(shelf) => models::run(shelf, &settings),
         Task::Verify(word) => verify::run(word, settings),
         Task::Audit => audit::run(&settings),
+        Task::Fetch(word) => fetch::run(word, &settings),
         Task::Importance(word) => importance::run(word.as_deref(), settings),
     }
 }

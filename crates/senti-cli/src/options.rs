@@ -5,6 +5,7 @@
 
 use senti::importance::groups::GroupBy;
 use senti::models::MODELS;
+use senti_io::parties::Series;
 use senti_io::sources::SOURCES;
 use serde_json::json;
 
@@ -30,6 +31,8 @@ pub enum Verb {
     Audit,
     /// `senti-ai importance [MODEL]`
     Importance,
+    /// `senti-ai fetch SERIES`
+    Fetch,
 }
 
 impl Verb {
@@ -44,6 +47,7 @@ impl Verb {
             Verb::Verify => "verify",
             Verb::Audit => "audit",
             Verb::Importance => "importance",
+            Verb::Fetch => "fetch",
         }
     }
 }
@@ -61,6 +65,8 @@ pub enum Kind {
     Wholes(u64, u64, usize),
     /// One of these names.
     Choice(fn() -> Vec<&'static str>),
+    /// One of these names, or a series of a party on the network.
+    Source(fn() -> Vec<&'static str>),
     /// A file or folder.
     Path,
     /// Any text; the word stands for it in help.
@@ -80,7 +86,7 @@ pub enum Value {
     Number(f64),
     /// [`Kind::Wholes`]
     Wholes(Vec<u64>),
-    /// [`Kind::Choice`], [`Kind::Path`], [`Kind::Text`], [`Kind::Fitting`]
+    /// [`Kind::Choice`], [`Kind::Source`], [`Kind::Path`], [`Kind::Text`], [`Kind::Fitting`]
     Text(String),
 }
 
@@ -104,8 +110,8 @@ pub struct Opt {
     pub verbs: &'static [Verb],
 }
 
-use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
-use Verb::{Audit, Backtest, Importance, Inspect, Models, Predict, Train, Verify};
+use Kind::{Choice, Fitting, Number, Path, Source, Switch, Text, Whole, Wholes};
+use Verb::{Audit, Backtest, Fetch, Importance, Inspect, Models, Predict, Train, Verify};
 
 /// Heading of the options that say what is read; a model keeps what they said.
 pub const DATA: &str = "Data";
@@ -121,7 +127,11 @@ const SETTINGS: &str = "Settings";
 const READERS: &[Verb] = &[Train, Predict, Backtest, Inspect, Verify, Audit, Importance];
 const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify, Audit, Importance];
 const ALL: &[Verb] = &[
-    Train, Predict, Backtest, Inspect, Models, Verify, Audit, Importance,
+    Train, Predict, Backtest, Inspect, Models, Verify, Audit, Importance, Fetch,
+];
+/// What may bring rows from the network.
+const BRINGS: &[Verb] = &[
+    Train, Predict, Backtest, Inspect, Verify, Audit, Importance, Fetch,
 ];
 const BOTH: &[Verb] = &[Train, Predict, Backtest];
 const TRAINS: &[Verb] = &[Train, Backtest];
@@ -130,7 +140,8 @@ const WALKS: &[Verb] = &[Backtest];
 /// What says which windows there are, and what is learned of them.
 const PLANS: &[Verb] = &[Train, Backtest, Audit];
 const SHAPED: &[Verb] = &[Train, Predict, Backtest, Audit];
-const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance];
+const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance, Fetch];
+const FETCHES: &[Verb] = &[Fetch];
 const DRAWS: &[Verb] = &[Train, Predict, Backtest, Importance];
 const SEEDED: &[Verb] = &[Train, Backtest, Audit, Importance];
 
@@ -177,10 +188,14 @@ const fn share(
     }
 }
 
+fn is_date(text: &str) -> bool {
+    senti::calendar::parse_time(text).is_ok()
+}
+
 /// Every option, in the order of help.
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
-    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "what is given", kind: Choice(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from; when left out: local with a data path, bigquery with a project and a data set, else sample; in verify and importance: the model's", verbs: SOURCED, ..ROW },
+    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "what is given", kind: Source(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from, also a series as binance:BTCUSDT:1d (docs/fetch.md); when left out: local with a data path, bigquery with a project and a data set, else sample; in verify and importance: the model's", verbs: SOURCED, ..ROW },
     Opt { name: "data_path", env: &["DATA_PATH"], unset: "none", kind: Path, purpose: "File to read: CSV in any dialect, gzip, zstd or Parquet", verbs: SOURCED, ..ROW },
     column("target_column", &["SENTI_TARGET_COLUMN"], "Column to forecast: the closing price"),
     column("open_column", &["SENTI_OPEN_COLUMN"], "Column with the opening price"),
@@ -192,6 +207,10 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "gcp_project", env: &["GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"], unset: "none", kind: Text("NAME"), purpose: "Google Cloud project for bigquery", verbs: SOURCED, ..ROW },
     Opt { name: "bq_dataset", env: &["BQ_DATASET"], unset: "none", kind: Text("NAME"), purpose: "Data set for bigquery", verbs: SOURCED, ..ROW },
 
+    Opt { name: "from", env: &["SENTI_FROM"], unset: "all there is", kind: Fitting("DATE", is_date, "a date as 2023-07-01"), purpose: "First row of a series from the network", verbs: BRINGS, ..ROW },
+    Opt { name: "until", env: &["SENTI_UNTIL"], unset: "now", kind: Fitting("DATE", is_date, "a date as 2023-07-01"), purpose: "First date or time that is no longer fetched", verbs: FETCHES, ..ROW },
+    Opt { name: "check", env: &["SENTI_CHECK"], unset: "none", kind: Text("SERIES"), purpose: "Second series to compare the closes with, as coinbase:BTC-USD:1d", verbs: FETCHES, ..ROW },
+
     Opt { name: "input_seq_length", group: WINDOW, env: &["LSTM_INPUT_SEQ_LENGTH"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Past steps that a forecast looks at", verbs: SHAPED },
     Opt { name: "forecast_horizon", group: WINDOW, env: &["LSTM_FORECAST_HORIZON"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Steps ahead to forecast", verbs: SHAPED },
     share("valid_share", &["SENTI_VALID_SHARE"], "0.1", "Share of the windows for early stopping"),
@@ -199,7 +218,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { verbs: &[Train, Audit], ..share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once") },
 
     Opt { name: "models", group: WALK, env: &["SENTI_MODELS"], default: Some("lstm,basic"), kind: Text("NAMES"), purpose: "Models to walk with over the same origins, separated by commas, or all: lstm, basic, trees; naive, naive_365, naive_730, ewma, har, har_730, garch, drift, seasonal_naive, moving_average, ets, theta, ar. naive and har_730 come by themselves, to measure against", verbs: WALKS, ..ROW },
-    Opt { name: "start", group: WALK, env: &["SENTI_START"], unset: "the last origins", kind: Fitting("DATE", |text| senti::calendar::parse_time(text).is_ok(), "a date as 2023-07-01"), purpose: "First origin: the last known candle of the first forecast", verbs: WALKS, ..ROW },
+    Opt { name: "start", group: WALK, env: &["SENTI_START"], unset: "the last origins", kind: Fitting("DATE", is_date, "a date as 2023-07-01"), purpose: "First origin: the last known candle of the first forecast", verbs: WALKS, ..ROW },
     Opt { name: "origins", group: WALK, env: &["SENTI_ORIGINS"], default: Some("365"), kind: Whole(1, 10_000_000), purpose: "Origins to forecast from, the newest ones; where no start is given. In audit: sampled ones behind which rows are altered, 8 by default; in importance: held-out windows to measure on at most, evenly spread, 300 by default", verbs: &[Backtest, Audit, Importance], ..ROW },
     Opt { name: "step", group: WALK, env: &["SENTI_STEP"], default: Some("1"), kind: Whole(1, 100_000), purpose: "Rows from one origin to the next", verbs: WALKS, ..ROW },
     Opt { name: "refit_every", group: WALK, env: &["SENTI_REFIT_EVERY"], default: Some("91"), kind: Whole(1, 10_000_000), purpose: "Rows until everything is learned anew", verbs: WALKS, ..ROW },
@@ -234,7 +253,9 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Backtest, Verify, Audit, Importance], ..ROW },
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
-    Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: RUNS },
+    Opt { name: "offline", group: MACHINE, env: &["SENTI_OFFLINE"], kind: Switch, purpose: "Ask nobody on the network: take a series as it was fetched last", verbs: READERS, ..ROW },
+
+    Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots; in fetch: the file, FILE.csv or FILE.parquet, or a folder for it", verbs: RUNS },
     Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models", verbs: &[Train, Predict, Models, Verify, Importance], ..ROW },
     Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", verbs: DRAWS, ..ROW },
     Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
@@ -264,6 +285,7 @@ impl Opt {
         match (verb, self.name) {
             (Predict, _) if from_model => None,
             (Audit, "output") => None,
+            (Fetch, "output") => Some("."),
             (Audit, "origins") => Some("8"),
             (Importance, "origins") => Some("300"),
             _ => self.default,
@@ -278,6 +300,7 @@ impl Opt {
             Number(..) => "X".into(),
             Wholes(..) => "N,N".into(),
             Choice(names) => names().join("|"),
+            Source(names) => format!("{}|PARTY:SYMBOL:INTERVAL", names().join("|")),
             Path if ["output", "registry"].contains(&self.name) => "DIR".into(),
             Path => "FILE".into(),
             Text(word) | Fitting(word, ..) => word.into(),
@@ -295,6 +318,7 @@ impl Opt {
                 format!("1 to {most} whole numbers from {low} to {high}, separated by commas")
             }
             Choice(names) => names().join(" or "),
+            Source(names) => format!("{} or a series as binance:BTCUSDT:1d", names().join(" or ")),
             Path => "a path".into(),
             Text(_) => "a text".into(),
             Fitting(_, _, wanted) => wanted.into(),
@@ -329,6 +353,8 @@ impl Opt {
             }
             Choice(names) => names()
                 .contains(&text)
+                .then(|| Value::Text(text.to_owned())),
+            Source(names) => (names().contains(&text) || Series::is_meant(text))
                 .then(|| Value::Text(text.to_owned())),
             Fitting(_, fits, _) => fits(text).then(|| Value::Text(text.to_owned())),
             Path | Text(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),

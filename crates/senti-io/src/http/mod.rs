@@ -9,6 +9,7 @@
 //! ([`Call::once`]) is tried again only where it cannot have happened: it was never sent, or it was refused with 429 or 503.
 
 pub mod address;
+mod pace;
 mod trust;
 
 use std::hash::{BuildHasher, RandomState};
@@ -22,6 +23,7 @@ use ureq::http::{Method, Request};
 use ureq::{Agent, Body, Timeout};
 
 pub use self::address::Address;
+pub use self::pace::Pace;
 pub use self::trust::Trust;
 
 /// How patient a client is.
@@ -267,6 +269,7 @@ pub struct Http {
     limits: Limits,
     stop: Stop,
     until: Option<Instant>,
+    pace: Option<Arc<Pace>>,
     secrets: Arc<Vec<String>>,
 }
 
@@ -287,6 +290,7 @@ impl Http {
             limits,
             stop: Arc::new(|| false),
             until: None,
+            pace: None,
             secrets: Arc::new(secrets.into_iter().filter(|s| !s.is_empty()).collect()),
         })
     }
@@ -302,6 +306,13 @@ impl Http {
     #[must_use]
     pub fn until(mut self, moment: Instant) -> Self {
         self.until = Some(moment);
+        self
+    }
+
+    /// The same client, which keeps to this pace; so do its clones, together.
+    #[must_use]
+    pub fn paced(mut self, pace: Pace) -> Self {
+        self.pace = Some(Arc::new(pace));
         self
     }
 
@@ -385,6 +396,10 @@ impl Http {
         };
         let mut tried = 0;
         loop {
+            if let Some(pace) = &self.pace {
+                let wait = pace.reserve(Instant::now());
+                self.sleep(self.left().map_or(wait, |left| left.min(wait)));
+            }
             if (self.stop)() || self.left() == Some(Duration::ZERO) {
                 return Err(trouble(Kind::Stopped));
             }
