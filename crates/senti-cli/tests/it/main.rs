@@ -13,10 +13,13 @@ mod bad_input;
 mod care;
 mod damaged;
 mod end_to_end;
+mod fetch;
 mod full_disk;
 mod importance;
 mod killed;
 mod memory;
+#[path = "../../../senti-io/tests/it/replay.rs"]
+mod replay;
 mod run;
 mod settings;
 mod signals;

@@ -24,6 +24,7 @@ fn help_and_version_are_data() {
     check("help_verify", "verify --help", 0);
     check("help_audit", "audit --help", 0);
     check("help_importance", "importance --help", 0);
+    check("help_fetch", "fetch --help", 0);
     check("version", "--version", 0);
 }
 
@@ -70,6 +71,29 @@ fn values_out_of_range_say_what_is_wanted() {
     );
     check("models_version", "models show lstm/x", 2);
     check("models_delete_all", "models delete lstm", 2);
+}
+
+#[test]
+fn series_that_are_none_say_what_is_wanted() {
+    check("fetch_slip", "fetch binnance:BTCUSDT:1d", 2);
+    check("fetch_interval", "fetch binance:BTCUSDT:1y", 2);
+    check("fetch_without_series", "fetch", 2);
+    check(
+        "fetch_span",
+        "fetch fear_greed --from 2024-01-02 --until 2024-01-01",
+        2,
+    );
+    check(
+        "fetch_check_interval",
+        "fetch binance:BTCUSDT:1d --check coinbase:BTC-USD:1h",
+        2,
+    );
+    check("series_symbol", "train --data_source coinbase:", 2);
+    check(
+        "from_without_series",
+        "train --data_source sample --from 2024-01-01",
+        2,
+    );
 }
 
 #[test]

@@ -10,8 +10,10 @@ mod folds;
 mod importance;
 mod page;
 mod pages;
+mod parties;
 mod plots;
 mod registry;
+mod replay;
 mod report;
 mod sources;
 #[cfg(feature = "parquet")]
