@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use senti::calendar::{format_time, parse_time};
@@ -33,7 +34,12 @@ pub fn variables() -> impl Iterator<Item = &'static str> {
 pub fn caller(series: &Series) -> Result<Caller> {
     let (dotenv, _) = env_file::read(Path::new(".env"), variables)?;
     let variable = |name: &str| variable(name, &dotenv);
-    let caller = Caller::new(series.party, Limits::default(), &variable)?;
+    // a page of rows is small: who takes longer than this does not answer
+    let limits = Limits {
+        answer: Duration::from_secs(30),
+        ..Limits::default()
+    };
+    let caller = Caller::new(series.party, limits, &variable)?;
     Ok(caller.stopping(interrupt::wanted))
 }
 

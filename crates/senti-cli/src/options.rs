@@ -354,8 +354,11 @@ impl Opt {
             Choice(names) => names()
                 .contains(&text)
                 .then(|| Value::Text(text.to_owned())),
-            Source(names) => (names().contains(&text) || Series::is_meant(text))
-                .then(|| Value::Text(text.to_owned())),
+            // what is wrong in the name of a series is said where it is read
+            Source(names) => {
+                (names().contains(&text) || Series::is_meant(text) || text.contains(':'))
+                    .then(|| Value::Text(text.to_owned()))
+            }
             Fitting(_, fits, _) => fits(text).then(|| Value::Text(text.to_owned())),
             Path | Text(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
         }
@@ -507,5 +510,13 @@ mod tests {
             Some(Value::Text("5 epochs".into())),
         );
         check("checkpoint_every", "30", None);
+        for (text, fits) in [
+            ("fear_greed", true),
+            ("binance:BTCUSDT", true),
+            ("binance", false),
+        ] {
+            let wanted = fits.then(|| Value::Text(text.into()));
+            check("data_source", text, wanted);
+        }
     }
 }

@@ -87,12 +87,13 @@ pub fn choose(settings: &Settings) -> Result<Choice> {
             Error::input(sentence).hint("leave `--data_path` out, or use `--data_source local`")
         );
     }
-    if settings.get("from").origin == Origin::Flag && !Series::is_meant(name) {
+    let is_series = Series::is_meant(name) || name.contains(':');
+    if settings.get("from").origin == Origin::Flag && !is_series {
         let sentence = format!("`--from` is given, but the data source is `{name}`");
         return Err(Error::input(sentence)
             .hint("leave it out; it belongs to series as `--data_source binance:BTCUSDT:1d`"));
     }
-    let name = match Series::is_meant(name) {
+    let name = match is_series {
         true => Series::parse(name)?.to_string(),
         false => name.to_owned(),
     };

@@ -190,9 +190,30 @@ fn a_series_is_trained_on_verified_and_forecast() {
     assert_eq!(desk.tree("cache/senti-ai/data").len(), 1);
 
     must(&desk, &replay, &["verify", "lstm"]);
-    let predict = ["predict", "--data_source", SERIES, "--format", "json"];
+    let predict = [
+        "predict",
+        "--data_source",
+        SERIES,
+        "--format",
+        "json",
+        "--version",
+        "1",
+    ];
     let online = must(&desk, &replay, &predict);
     assert_eq!(document(&online)["data"]["source"], SERIES);
+
+    // a beginning is part of the record
+    let from = std::fs::read_to_string(desk.tree("cache")[0].0.clone()).unwrap();
+    let from = from.lines().nth(100).unwrap()[..10].to_owned();
+    must(
+        &desk,
+        &replay,
+        &[&train[..], SMALL, &["--from", &from]].concat(),
+    );
+    let verified = must(&desk, &replay, &["verify", "lstm/2"]);
+    assert!(verified.out.contains("identical") || verified.err.contains("identical"));
+    let shown = must(&desk, &replay, &["models", "show", "lstm/2"]);
+    assert!(shown.out.contains(&from), "{}", shown.out);
 
     // nobody answers: that is an error, and `--offline` is the way out
     replay.does(|_, _, _| Deed::Die);
@@ -220,6 +241,53 @@ fn a_series_is_trained_on_verified_and_forecast() {
             .contains("there are no rows of binance:ETHUSDT:1d"),
         "{}",
         other.err
+    );
+}
+
+/// Ctrl-C between pages: what has come is kept.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_fetch_keeps_its_rows() {
+    let (desk, replay) = (Desk::new(), server());
+    replay.does(|n, _, _| {
+        if n > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1500));
+        }
+        Deed::Answer
+    });
+    let line = ["fetch", "binance:BTCUSDT:1h", "--output", "a.csv"];
+    let mut command = command(&desk, &replay, &line);
+    let child = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = std::time::Instant::now();
+    while replay.asked().is_empty() && begun.elapsed().as_secs() < 30 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    let done = desk.done(child.wait_with_output().unwrap());
+    assert_eq!(done.code, Some(130), "{}", done.err);
+    assert!(
+        done.err
+            .contains("stopped: stopped after 2000 new rows, which are kept in `a.csv`")
+            || done
+                .err
+                .contains("stopped: stopped after 1000 new rows, which are kept in `a.csv`"),
+        "{}",
+        done.err
+    );
+    assert!(
+        std::fs::read_to_string(desk.path("a.csv"))
+            .unwrap()
+            .lines()
+            .count()
+            >= 1001
     );
 }
 

@@ -88,6 +88,7 @@ fn series_that_are_none_say_what_is_wanted() {
         "fetch binance:BTCUSDT:1d --check coinbase:BTC-USD:1h",
         2,
     );
+    check("series_slip", "train --data_source coinbsae:BTC-USD", 2);
     check("series_symbol", "train --data_source coinbase:", 2);
     check(
         "from_without_series",

@@ -205,7 +205,7 @@ impl<'a> Job<'a> {
                 let wanted = self.wish.from.unwrap_or(Time::MIN);
                 let start = self.reachable(wanted);
                 match self.wish.from {
-                    None if party.is_spans => self.first_day(start)?,
+                    None if party.is_spans && party.page > 0 => self.first_day(start)?,
                     _ => start,
                 }
             }

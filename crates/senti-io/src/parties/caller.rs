@@ -329,6 +329,10 @@ pub(super) fn whole(value: &Value) -> Option<Time> {
     }
     .or_else(|| {
         let float = number(value)?;
-        (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64)
+        (float.fract() == 0.0 && float.abs() < LARGEST as f64).then_some(float as i64)
     })
+    .filter(|whole| whole.abs() < LARGEST)
 }
+
+/// No time is larger, and a thousand times as much still is a number of milliseconds.
+const LARGEST: i64 = 9_000_000_000_000_000;

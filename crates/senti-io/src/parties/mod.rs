@@ -262,8 +262,17 @@ impl Series {
 
     /// The name of a file for it, without ending: `binance_BTCUSDT_1d`.
     pub fn file_stem(&self) -> String {
-        let text = self.to_string().replace(':', "_");
-        crate::http::address::encode(&text)
+        // where names of files have no case, `1m` and `1M` would be one
+        let interval = match self.interval {
+            Interval::Month => "1mo",
+            interval => interval.name(),
+        };
+        let parts = match self.party.symbols.is_empty() {
+            true => vec![self.party.name],
+            false => vec![self.party.name, &self.symbol, interval],
+        };
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join("_").replace('/', "%2F")
     }
 }
 

@@ -606,6 +606,70 @@ fn parquet_holds_the_same_rows() {
     }
 }
 
+#[test]
+fn damaged_answers_are_refused_and_no_panic() {
+    // Knuth's MMIX generator
+    let mut state = 11u64;
+    let mut draw = move |n: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    const LETTERS: &[u8] = b"\"[]{}0-.nu9e,: ";
+    for party in PARTIES {
+        for _ in 0..12 {
+            let changes: Vec<(usize, u8)> = (0..3)
+                .map(|_| (draw(1 << 20), LETTERS[draw(LETTERS.len())]))
+                .collect();
+            let (replay, folder) = (server(), tempfile::tempdir().unwrap());
+            replay.does(move |_, _, said| {
+                let mut bytes = said.body.clone().into_bytes();
+                for (place, letter) in &changes {
+                    // mostly in the head, where the structure is
+                    let n = bytes.len().min(400);
+                    bytes[place % n] = *letter;
+                }
+                let body = String::from_utf8_lossy(&bytes).into_owned();
+                Deed::Say(Said {
+                    body,
+                    ..said.clone()
+                })
+            });
+            let from = (!party.is_whole).then_some("2024-03-01");
+            let done = bring(
+                &replay,
+                &wish(party.example, from),
+                &folder.path().join("a.csv"),
+            );
+            if let Err(error) = done {
+                assert!(error.kind() != senti::ErrorKind::Internal, "{error}");
+                assert!(error.hint_text().is_some(), "{}: {error}", party.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_single_series_is_its_own_target() {
+    let (replay, folder) = (server(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("rows.csv");
+    bring(&replay, &wish("fred:DGS10", None), &path).unwrap();
+    let source = Some("fred:DGS10".to_owned());
+    let path = Some(path);
+    let reading = read(&Request {
+        source,
+        path,
+        ..Request::default()
+    })
+    .unwrap();
+    assert_eq!(
+        reading.table.role(senti::Role::Close).unwrap().name,
+        "dgs10"
+    );
+    assert_eq!(reading.origin, "fred:DGS10");
+}
+
 /// What is said where the server always answers like this.
 fn refusal(series: &str, said: Said) -> Error {
     let (replay, folder) = (server(), tempfile::tempdir().unwrap());
@@ -857,6 +921,8 @@ fn names_of_series_are_read_or_refused() {
             Series::parse(&series.to_string()).unwrap().to_string(),
             series.to_string()
         );
+        let stem = series.file_stem();
+        assert!(stem.chars().all(|c| !":/\\ ".contains(c)), "{stem}");
         assert!(Series::is_meant(party.example) && !series.columns().is_empty());
         assert!(!party.attribution.is_empty() && party.calls_per_second > 0.0);
         for name in party.intervals {
