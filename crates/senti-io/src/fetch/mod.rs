@@ -387,13 +387,16 @@ impl<'a> Job<'a> {
     }
 
     fn finish(mut self) -> Fetched {
-        let before: std::collections::HashMap<Time, &Row> =
-            self.old.iter().map(|row| (row.time, row)).collect();
         let mut revised = Vec::new();
+        // both are in the order of time, and every old time is still there
+        let mut old = self.old.iter().peekable();
         for row in &self.rows {
-            let Some(old) = before.get(&row.time).filter(|old| !old.is_same(row)) else {
+            let Some(old) = old.next_if(|old| old.time == row.time) else {
                 continue;
             };
+            if old.is_same(row) {
+                continue;
+            }
             for (i, column) in self.names.iter().enumerate() {
                 let (before, now) = (old.values[i], row.values[i]);
                 if before != now && !(before.is_nan() && now.is_nan()) {
