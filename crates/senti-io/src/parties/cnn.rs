@@ -42,8 +42,7 @@ const AGENT: &str = concat!(
     ")"
 );
 
-fn ask(caller: &Caller, span: &Span<'_>) -> Result<Page> {
-    let _ = span;
+fn ask(caller: &Caller, _: &Span<'_>) -> Result<Page> {
     let path = format!("/index/fearandgreed/graphdata/{FIRST}");
     let said = caller.json(&path, &[], &[("user-agent", AGENT)])?;
     let rows = (said.value.get("fear_and_greed_historical"))

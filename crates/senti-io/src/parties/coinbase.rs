@@ -38,7 +38,7 @@ fn ask(caller: &Caller, span: &Span<'_>) -> Result<Page> {
     let length = span.series.interval.usual();
     // both ends are inclusive: 300 candles lie between them
     let last = span.from + (PARTY.page as i64 - 1) * length;
-    let iso = |time: Time| format_time(time, 1);
+    let iso = |time: Time| format_time(time.div_euclid(1000) * 1000, 1);
     let said = caller.json(
         &format!("/products/{}/candles", encode(&span.series.symbol)),
         &[

@@ -37,8 +37,7 @@ pub(super) const PARTY: Party = Party {
     ask,
 };
 
-fn ask(caller: &Caller, span: &Span<'_>) -> Result<Page> {
-    let _ = span;
+fn ask(caller: &Caller, _: &Span<'_>) -> Result<Page> {
     let said = caller.json("/fng/", &[("limit", "0"), ("format", "json")], &[])?;
     let rows = said.value.get("data").and_then(Value::as_array);
     let rows = rows.ok_or_else(|| caller.odd("it has no `data`"))?;

@@ -210,6 +210,14 @@ fn yahoo_dates_a_session_by_its_day_and_leaves_nulls_out() {
 }
 
 #[test]
+fn yahoo_dates_a_day_that_begins_the_evening_before() {
+    let (replay, folder) = (server(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("rows.csv");
+    let fetched = bring(&replay, &wish("yahoo:GBPUSD=X", Some("2023-01-01")), &path).unwrap();
+    check_rows(&fetched.rows, &candles("2023-01-01", "2024-03-09", DAY));
+}
+
+#[test]
 fn coingecko_prices_close_the_day_before_their_moment() {
     for (series, from, first, last, length, calls) in [
         (

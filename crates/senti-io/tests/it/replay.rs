@@ -308,11 +308,12 @@ fn kraken(asked: &str, now: i64, listed: i64) -> Option<Said> {
     ))
 }
 
-/// New York: sessions of working days from 14:30 UTC; days divisible by 50 have nulls.
+/// Nasdaq in New York from 14:30 UTC on working days, whose days divisible by 50 have nulls; pounds in London from its midnight, which is
+/// 23:00 UTC of the day before from April to October; Bitcoin around the clock. Offsets are those of winter.
 fn yahoo(path: &str, asked: &str, now: i64, listed: i64) -> Option<Said> {
     let symbol = path.strip_prefix("/v8/finance/chart/")?;
     let told = "No data found, symbol may be delisted";
-    if symbol != "%5EIXIC" && symbol != "BTC-USD" {
+    if !["%5EIXIC", "BTC-USD", "GBPUSD%3DX"].contains(&symbol) {
         let error = json!({"code": "Not Found", "description": told});
         let value = json!({"chart": {"result": null, "error": error}});
         return Some(Said {
@@ -330,35 +331,41 @@ fn yahoo(path: &str, asked: &str, now: i64, listed: i64) -> Option<Said> {
     let length = length(&ask(asked, "interval")?)?;
     let (from, to) = (number(asked, "period1")?, number(asked, "period2")?);
     let is_share = symbol == "%5EIXIC";
-    let shift = if is_share { 52_200 } else { 0 };
-    let days = openings(from - shift, to, length, listed, now);
+    let shift = |day: i64| match symbol {
+        "%5EIXIC" => 52_200,
+        "GBPUSD%3DX" if (4..=10).contains(&month(day)) => -3600,
+        _ => 0,
+    };
+    let days = openings(from - DAY, to + DAY, length, listed, now + DAY);
     let days = days.filter(|day| !is_share || !matches!(day / DAY % 7, 2 | 3));
-    let mut time: Vec<i64> = days
-        .map(|day| day + shift)
-        .filter(|time| (from..to).contains(time) && *time <= now)
+    let mut rows: Vec<(i64, i64)> = days
+        .map(|day| (day, day + shift(day)))
+        .filter(|(_, time)| (from..to).contains(time) && *time <= now)
         .collect();
     // the candle of now stands at its last trade
-    if let Some(last) = time.last_mut().filter(|last| now - **last < length) {
-        *last = now;
+    if let Some(last) = rows.last_mut().filter(|last| now - last.1 < length) {
+        last.1 = now;
     }
     let value = |i: usize| {
-        let values = time.iter().map(|&time| {
-            let open = (time - shift).div_euclid(length) * length;
-            match open / DAY % 50 {
-                0 => Value::Null,
-                _ => json!(candle(open, length)[i]),
-            }
+        let values = rows.iter().map(|&(open, _)| match open / DAY % 50 {
+            0 if is_share => Value::Null,
+            _ => json!(candle(open, length)[i]),
         });
         values.collect::<Vec<_>>()
     };
     let quote = json!({
         "open": value(0), "high": value(1), "low": value(2), "close": value(3), "volume": value(4),
     });
+    let times: Vec<i64> = rows.iter().map(|row| row.1).collect();
     let meta = json!({"gmtoffset": if is_share { -18_000 } else { 0 }, "symbol": symbol});
-    let result = json!({"meta": meta, "timestamp": time, "indicators": {"quote": [quote]}});
+    let result = json!({"meta": meta, "timestamp": times, "indicators": {"quote": [quote]}});
     Some(Said::json(
         &json!({"chart": {"result": [result], "error": null}}),
     ))
+}
+
+fn month(seconds: i64) -> i64 {
+    iso(seconds.div_euclid(DAY) * DAY)[5..7].parse().unwrap()
 }
 
 fn coingecko(path: &str, asked: &str, now: i64, listed: i64) -> Option<Said> {
