@@ -89,6 +89,7 @@ pub struct Call<'a> {
     headers: Vec<(&'a str, String)>,
     content: Content<'a>,
     once: bool,
+    stay: bool,
 }
 
 impl<'a> Call<'a> {
@@ -100,6 +101,7 @@ impl<'a> Call<'a> {
             headers: Vec::new(),
             content: Content::Nothing,
             once: false,
+            stay: false,
         }
     }
 
@@ -139,6 +141,13 @@ impl<'a> Call<'a> {
     #[must_use]
     pub fn content(mut self, content: Content<'a>) -> Self {
         self.content = content;
+        self
+    }
+
+    /// It is for this server only: a redirection is not followed, since a header that holds a key would go along.
+    #[must_use]
+    pub fn stay(mut self) -> Self {
+        self.stay = true;
         self
     }
 
@@ -443,7 +452,8 @@ impl Http {
             request = request.header("content-type", "application/json");
         }
         // a redirected post would become a question: only questions follow
-        let redirects = if call.method == Method::GET { 5 } else { 0 };
+        let follows = call.method == Method::GET && !call.stay;
+        let redirects = if follows { 5 } else { 0 };
         let whole_file = matches!(call.content, Content::File(_));
         let longest = self.limits.answer * if whole_file { 4 } else { 1 };
         let longest = self.left().map_or(longest, |left| left.min(longest));

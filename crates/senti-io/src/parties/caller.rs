@@ -128,6 +128,9 @@ impl Caller {
     ) -> Result<Answer> {
         let url = format!("{}{path}{}", self.base, query(pairs));
         let mut call = Call::get(url);
+        if self.key.is_some() {
+            call = call.stay();
+        }
         for (name, value) in headers {
             call = call.header(name, *value);
         }
