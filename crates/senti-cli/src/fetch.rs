@@ -86,16 +86,22 @@ pub fn run(word: &str, settings: &Settings) -> Outcome {
 }
 
 /// A file that is named, or one in the folder that is.
-fn place(series: &Series, output: &Path) -> PathBuf {
+fn place(series: &Series, output: &Path) -> Result<PathBuf> {
     let ending = output.extension().and_then(|ending| ending.to_str());
-    let is_file = ending.is_some_and(|ending| {
+    let is_known = ending.is_some_and(|ending| {
         ["csv", "parquet"]
             .iter()
             .any(|known| ending.eq_ignore_ascii_case(known))
     });
-    match is_file && !output.is_dir() {
-        true => output.to_path_buf(),
-        false => output.join(series.file_stem() + ".csv"),
+    let is_folder = output.is_dir() || output.to_string_lossy().ends_with('/');
+    match ending {
+        Some(_) if is_known && !is_folder => Ok(output.to_path_buf()),
+        Some(_) if !is_folder => Err(Error::input(format!(
+            "`--output` is `{}`, wanted FILE.csv, FILE.parquet or a folder",
+            output.display()
+        ))
+        .hint("a folder that is not there yet ends with `/`")),
+        _ => Ok(output.join(series.file_stem() + ".csv")),
     }
 }
 

@@ -78,6 +78,7 @@ fn series_that_are_none_say_what_is_wanted() {
     check("fetch_slip", "fetch binnance:BTCUSDT:1d", 2);
     check("fetch_interval", "fetch binance:BTCUSDT:1y", 2);
     check("fetch_without_series", "fetch", 2);
+    check("fetch_output", "fetch fear_greed --output index.csv.gz", 2);
     check(
         "fetch_span",
         "fetch fear_greed --from 2024-01-02 --until 2024-01-01",
