@@ -44,7 +44,8 @@ pub fn run(word: &str, settings: &Settings) -> Outcome {
             .hint("give a second series of the same interval"),
         ));
     }
-    let store = Store::new(place(&series, &settings.path("output").unwrap_or_default()));
+    let output = settings.path("output").unwrap_or_default();
+    let store = Store::new(place(&series, &output).map_err(usage)?);
     interrupt::listen()?;
     interrupt::stage(Stage::Working);
     let wish = Wish {
