@@ -63,6 +63,8 @@ pub enum Task {
     },
     /// Make a model of this file of weights.
     Import(String),
+    /// Bring this series from the network into a file.
+    Fetch(String),
 }
 
 impl Task {
@@ -84,6 +86,7 @@ impl Task {
             Task::Importance(_) => Verb::Importance,
             Task::Export { .. } => Verb::Export,
             Task::Import(_) => Verb::Import,
+            Task::Fetch(_) => Verb::Fetch,
         }
     }
 }
@@ -114,6 +117,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
         "verify" => (Task::Verify(word(inner, "model")), inner),
         "audit" => (Task::Audit, inner),
         "import" => (Task::Import(word(inner, "file")), inner),
+        "fetch" => (Task::Fetch(word(inner, "series")), inner),
         "importance" => {
             let model = inner.get_one::<String>("model").cloned();
             (Task::Importance(model), inner)
@@ -193,7 +197,11 @@ fn command() -> Command {
     let file = Arg::new("file")
         .value_name("FILE")
         .required(true)
-        .help("File to look at: CSV in any dialect, gzip, zstd or Parquet");
+        .help("File to look at: CSV in any dialect, gzip, zstd or Parquet; or a series as binance:BTCUSDT:1d");
+    let series = Arg::new("series")
+        .value_name("SERIES")
+        .required(true)
+        .help("What to fetch: binance:BTCUSDT:1d, yahoo:^IXIC, fred:CPIAUCSL, fear_greed … (docs/fetch.md)");
     let weights = Arg::new("file")
         .value_name("FILE")
         .required(true)
@@ -237,6 +245,10 @@ fn command() -> Command {
     .subcommand(options(
         bare("inspect", "Say what is recognised in a data file").arg(file),
         Verb::Inspect,
+    ))
+    .subcommand(options(
+        bare("fetch", "Bring candles or another series from the network into a file, and look them over").arg(series),
+        Verb::Fetch,
     ))
     .subcommand(options(
         bare("verify", "Repeat the training of a saved model from its record and compare everything")
@@ -475,6 +487,7 @@ mod tests {
             (&["importance", "lstm"], Verb::Importance),
             (&["export", "lstm", "--output", "a.onnx"], Verb::Export),
             (&["import", "a.h5"], Verb::Import),
+            (&["fetch", "fear_greed"], Verb::Fetch),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

@@ -1,26 +1,35 @@
-//! `senti-ai inspect FILE`: what the reader recognises in a file.
+//! `senti-ai inspect FILE`: what the reader recognises in a file, or in a series from the network.
 //!
-//! In come a path and settings; out goes a description, as text or JSON. Nothing is written and nothing is learned.
+//! In come a path, or the name of a series, and settings; out goes a description, as text or JSON. Nothing is written and nothing is learned.
 
 use std::path::PathBuf;
 
 use senti::Error;
+use senti_io::parties::Series;
 use senti_io::sources::{Reading, Request};
 use serde_json::{Value, json};
 
-use crate::failure::Outcome;
+use crate::failure::{Outcome, usage};
 use crate::grid::Grid;
 use crate::settings::Settings;
-use crate::{say, source};
+use crate::{live, say, source};
 
 /// Gaps that are listed in a text; minutes without a trade can be thousands.
 const GAPS: usize = 10;
 
 /// Looks at a file.
 pub fn run(file: &str, settings: &Settings) -> Outcome {
+    let path = PathBuf::from(file);
+    let (source, path) = match Series::is_meant(file) && !path.exists() {
+        true => {
+            let series = Series::parse(file).map_err(usage)?;
+            (series.to_string(), live::refresh(&series, settings)?)
+        }
+        false => ("local".to_owned(), path),
+    };
     let request = Request {
-        source: Some("local".into()),
-        path: Some(PathBuf::from(file)),
+        source: Some(source),
+        path: Some(path),
         ..source::columns(settings)
     };
     let reading = source::open(&request)?;

@@ -14,11 +14,13 @@ mod exchange;
 mod export;
 mod export_mlflow;
 mod failure;
+mod fetch;
 mod grid;
 mod import;
 mod importance;
 mod inspect;
 mod interrupt;
+mod live;
 mod machine;
 mod memory;
 mod models;
@@ -86,6 +88,7 @@ fn run(typed: &Typed) -> Outcome {
         Task::Verify(word) => verify::run(word, settings),
         Task::Audit => audit::run(&settings),
         Task::Import(file) => import::run(file, settings),
+        Task::Fetch(word) => fetch::run(word, &settings),
         Task::Importance(word) => importance::run(word.as_deref(), settings),
         Task::Export {
             model,

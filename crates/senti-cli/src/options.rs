@@ -5,6 +5,7 @@
 
 use senti::importance::groups::GroupBy;
 use senti::models::MODELS;
+use senti_io::parties::Series;
 use senti_io::sources::SOURCES;
 use serde_json::json;
 
@@ -44,6 +45,8 @@ pub enum Verb {
     Export,
     /// `senti-ai import FILE`
     Import,
+    /// `senti-ai fetch SERIES`
+    Fetch,
 }
 
 impl Verb {
@@ -65,6 +68,7 @@ impl Verb {
             Verb::Importance => "importance",
             Verb::Export => "export",
             Verb::Import => "import",
+            Verb::Fetch => "fetch",
         }
     }
 }
@@ -82,6 +86,8 @@ pub enum Kind {
     Wholes(u64, u64, usize),
     /// One of these names.
     Choice(fn() -> Vec<&'static str>),
+    /// One of these names, or a series of a party on the network.
+    Source(fn() -> Vec<&'static str>),
     /// A file or folder.
     Path,
     /// Any text; the word stands for it in help.
@@ -101,7 +107,7 @@ pub enum Value {
     Number(f64),
     /// [`Kind::Wholes`]
     Wholes(Vec<u64>),
-    /// [`Kind::Choice`], [`Kind::Path`], [`Kind::Text`], [`Kind::Fitting`]
+    /// [`Kind::Choice`], [`Kind::Source`], [`Kind::Path`], [`Kind::Text`], [`Kind::Fitting`]
     Text(String),
 }
 
@@ -125,10 +131,10 @@ pub struct Opt {
     pub verbs: &'static [Verb],
 }
 
-use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
+use Kind::{Choice, Fitting, Number, Path, Source, Switch, Text, Whole, Wholes};
 use Verb::{
-    Audit, Backtest, Delete, Export, ExportMlflow, Import, Importance, Inspect, Models, Predict,
-    Promote, Pull, Push, Train, Verify,
+    Audit, Backtest, Delete, Export, ExportMlflow, Fetch, Import, Importance, Inspect, Models,
+    Predict, Promote, Pull, Push, Train, Verify,
 };
 
 /// Heading of the options that say what is read; a model keeps what they said.
@@ -163,6 +169,7 @@ const ALL: &[Verb] = &[
     Audit,
     Importance,
     Import,
+    Fetch,
 ];
 /// Those, and the command whose format is that of a file.
 const EVERY: &[Verb] = &[
@@ -180,7 +187,12 @@ const EVERY: &[Verb] = &[
     Audit,
     Importance,
     Import,
+    Fetch,
     Export,
+];
+/// What may bring rows from the network.
+const BRINGS: &[Verb] = &[
+    Train, Predict, Backtest, Inspect, Verify, Audit, Importance, Import, Fetch,
 ];
 const BOTH: &[Verb] = &[Train, Predict, Backtest];
 const TRAINS: &[Verb] = &[Train, Backtest];
@@ -190,7 +202,8 @@ const WALKS: &[Verb] = &[Backtest];
 const PLANS: &[Verb] = &[Train, Backtest, Audit, Import];
 const SHAPED: &[Verb] = &[Train, Predict, Backtest, Audit, Import];
 const SHOWN: &[Verb] = &[Train, Predict, Backtest, Audit];
-const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance, Import];
+const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance, Import, Fetch];
+const FETCHES: &[Verb] = &[Fetch];
 const DRAWS: &[Verb] = &[Train, Predict, Backtest, Importance, Import];
 const SEEDED: &[Verb] = &[Train, Backtest, Audit, Importance];
 /// What can be told to a tracking server while it happens.
@@ -245,10 +258,14 @@ const fn share(
     }
 }
 
+fn is_date(text: &str) -> bool {
+    senti::calendar::parse_time(text).is_ok()
+}
+
 /// Every option, in the order of help.
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
-    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "what is given", kind: Choice(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from; when left out: local with a data path, bigquery with a project and a data set, else sample; in verify and importance: the model's", verbs: SOURCED, ..ROW },
+    Opt { name: "data_source", env: &["DATA_SOURCE"], unset: "what is given", kind: Source(|| SOURCES.iter().map(|source| source.name).collect()), purpose: "Where the rows come from, also a series as binance:BTCUSDT:1d (docs/fetch.md); when left out: local with a data path, bigquery with a project and a data set, else sample; in verify and importance: the model's", verbs: SOURCED, ..ROW },
     Opt { name: "data_path", env: &["DATA_PATH"], unset: "none", kind: Path, purpose: "File to read: CSV in any dialect, gzip, zstd or Parquet", verbs: SOURCED, ..ROW },
     column("target_column", &["SENTI_TARGET_COLUMN"], "Column to forecast: the closing price"),
     column("open_column", &["SENTI_OPEN_COLUMN"], "Column with the opening price"),
@@ -260,6 +277,10 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "gcp_project", env: &["GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"], unset: "none", kind: Text("NAME"), purpose: "Google Cloud project for bigquery", verbs: SOURCED, ..ROW },
     Opt { name: "bq_dataset", env: &["BQ_DATASET"], unset: "none", kind: Text("NAME"), purpose: "Data set for bigquery", verbs: SOURCED, ..ROW },
 
+    Opt { name: "from", env: &["SENTI_FROM"], unset: "all there is", kind: Fitting("DATE", is_date, "a date as 2023-07-01"), purpose: "First row of a series from the network", verbs: BRINGS, ..ROW },
+    Opt { name: "until", env: &["SENTI_UNTIL"], unset: "now", kind: Fitting("DATE", is_date, "a date as 2023-07-01"), purpose: "First date or time that is no longer fetched", verbs: FETCHES, ..ROW },
+    Opt { name: "check", env: &["SENTI_CHECK"], unset: "none", kind: Text("SERIES"), purpose: "Second series to compare the closes with, as coinbase:BTC-USD:1d", verbs: FETCHES, ..ROW },
+
     Opt { name: "input_seq_length", group: WINDOW, env: &["LSTM_INPUT_SEQ_LENGTH"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Past steps that a forecast looks at", verbs: SHAPED },
     Opt { name: "forecast_horizon", group: WINDOW, env: &["LSTM_FORECAST_HORIZON"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Steps ahead to forecast", verbs: SHAPED },
     share("valid_share", &["SENTI_VALID_SHARE"], "0.1", "Share of the windows for early stopping"),
@@ -267,7 +288,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { verbs: &[Train, Audit, Import], ..share("test_share", &["SENTI_TEST_SHARE"], "0.15", "Share of the windows for the test, touched once") },
 
     Opt { name: "models", group: WALK, env: &["SENTI_MODELS"], default: Some("lstm,basic"), kind: Text("NAMES"), purpose: "Models to walk with over the same origins, separated by commas, or all: lstm, basic, trees; naive, naive_365, naive_730, ewma, har, har_730, garch, drift, seasonal_naive, moving_average, ets, theta, ar. naive and har_730 come by themselves, to measure against", verbs: WALKS, ..ROW },
-    Opt { name: "start", group: WALK, env: &["SENTI_START"], unset: "the last origins", kind: Fitting("DATE", |text| senti::calendar::parse_time(text).is_ok(), "a date as 2023-07-01"), purpose: "First origin: the last known candle of the first forecast", verbs: WALKS, ..ROW },
+    Opt { name: "start", group: WALK, env: &["SENTI_START"], unset: "the last origins", kind: Fitting("DATE", is_date, "a date as 2023-07-01"), purpose: "First origin: the last known candle of the first forecast", verbs: WALKS, ..ROW },
     Opt { name: "origins", group: WALK, env: &["SENTI_ORIGINS"], default: Some("365"), kind: Whole(1, 10_000_000), purpose: "Origins to forecast from, the newest ones; where no start is given. In audit: sampled ones behind which rows are altered, 8 by default; in importance: held-out windows to measure on at most, evenly spread, 300 by default", verbs: &[Backtest, Audit, Importance], ..ROW },
     Opt { name: "step", group: WALK, env: &["SENTI_STEP"], default: Some("1"), kind: Whole(1, 100_000), purpose: "Rows from one origin to the next", verbs: WALKS, ..ROW },
     Opt { name: "refit_every", group: WALK, env: &["SENTI_REFIT_EVERY"], default: Some("91"), kind: Whole(1, 10_000_000), purpose: "Rows until everything is learned anew", verbs: WALKS, ..ROW },
@@ -304,7 +325,9 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Backtest, Verify, Audit, Importance, Import], ..ROW },
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
-    Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots", verbs: RUNS },
+    Opt { name: "offline", group: MACHINE, env: &["SENTI_OFFLINE"], kind: Switch, purpose: "Ask nobody on the network: take a series as it was fetched last, models:/… from the cache, and an alias as it was last known", verbs: &[Train, Predict, Backtest, Inspect, Models, Pull, Verify, Audit, Importance, Import, Export], ..ROW },
+
+    Opt { name: "output", group: OUTPUT, env: &["SENTI_OUTPUT"], default: Some("senti-output"), unset: "write nothing", kind: Path, purpose: "Folder for scores, forecasts and plots; in fetch: the file, FILE.csv or FILE.parquet, or a folder for it", verbs: RUNS },
     Opt { name: "registry", group: OUTPUT, env: &["SENTI_REGISTRY"], default: Some("senti-models"), kind: Path, purpose: "Folder of the saved models, and of runs that wait for MLflow", verbs: &[Train, Predict, Backtest, Models, Promote, Delete, Push, Pull, ExportMlflow, Verify, Importance, Import, Export], ..ROW },
     Opt { name: "no_plot", group: OUTPUT, env: &["SENTI_NO_PLOT"], kind: Switch, purpose: "Draw no plots", verbs: DRAWS, ..ROW },
     Opt { name: "format", group: OUTPUT, env: &["SENTI_FORMAT"], default: Some("text"), kind: Choice(|| vec!["text", "json"]), purpose: "Form of the result on stdout", verbs: ALL, ..ROW },
@@ -320,7 +343,6 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "registry_uri", group: MLFLOW, env: &["MLFLOW_REGISTRY_URI"], unset: "that of --tracking_uri", kind: Text("URI"), purpose: "Address of the MLflow server whose registry is meant by models:/…, --register, --remote, push and pull", verbs: SHELVED, ..ROW },
     Opt { name: "model_name", group: MLFLOW, env: &["MLFLOW_MODEL_NAME"], default: Some("sentiai_model"), kind: Fitting("NAME", |text| senti_io::registry::Registry::named("", text).is_ok(), "up to 100 letters, digits, `_`, `-` or `.`"), purpose: "Start of the names in the MLflow registry: basic is called so, lstm NAME_lstm, and so on", verbs: &[Train, Predict, Models, Promote, Delete, Push, Pull, ExportMlflow, Verify, Importance, Export, Import], ..ROW },
     Opt { name: "register", group: MLFLOW, env: &["SENTI_REGISTER"], kind: Switch, purpose: "Also register the model in the MLflow registry; where that fails, it is saved all the same and `senti-ai models push` does it later", verbs: &[Train, Import], ..ROW },
-    Opt { name: "offline", group: MLFLOW, env: &["SENTI_OFFLINE"], kind: Switch, purpose: "Ask no server: take models:/… from the cache, and an alias as it was last known", verbs: &[Predict, Models, Pull, Verify, Importance, Export], ..ROW },
     Opt { name: "remote", group: MLFLOW, kind: Switch, purpose: "Look into the MLflow registry; a model that is called models:/… is there in any case", verbs: &[Models, Promote, Delete], ..ROW },
 
     Opt { name: "alias", group: NAMES, unset: "champion, where no stage is given", kind: Fitting("NAME", |text| senti_io::registry::check_alias(text).is_ok(), "up to 255 letters, digits, `_` or `-`, neither `latest` nor `v` and a number"), purpose: "Alias that points at this version from now on", verbs: &[Promote], ..ROW },
@@ -366,6 +388,7 @@ impl Opt {
             (Import, "loss") => Some("mse"),
             (Import, "target") => Some("price"),
             (Import, "forecast_horizon") => None,
+            (Fetch, "output") => Some("."),
             (Audit, "origins") => Some("8"),
             (Importance, "origins") => Some("300"),
             _ => self.default,
@@ -380,6 +403,7 @@ impl Opt {
             Number(..) => "X".into(),
             Wholes(..) => "N,N".into(),
             Choice(names) => names().join("|"),
+            Source(names) => format!("{}|PARTY:SYMBOL:INTERVAL", names().join("|")),
             Path if ["output", "registry"].contains(&self.name) => "DIR".into(),
             Path => "FILE".into(),
             Text(word) | Fitting(word, ..) => word.into(),
@@ -397,6 +421,7 @@ impl Opt {
                 format!("1 to {most} whole numbers from {low} to {high}, separated by commas")
             }
             Choice(names) => names().join(" or "),
+            Source(names) => format!("{} or a series as binance:BTCUSDT:1d", names().join(" or ")),
             Path => "a path".into(),
             Text(_) => "a text".into(),
             Fitting(_, _, wanted) => wanted.into(),
@@ -432,6 +457,11 @@ impl Opt {
             Choice(names) => names()
                 .contains(&text)
                 .then(|| Value::Text(text.to_owned())),
+            // what is wrong in the name of a series is said where it is read
+            Source(names) => {
+                (names().contains(&text) || Series::is_meant(text) || text.contains(':'))
+                    .then(|| Value::Text(text.to_owned()))
+            }
             Fitting(_, fits, _) => fits(text).then(|| Value::Text(text.to_owned())),
             Path | Text(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
         }
@@ -601,5 +631,13 @@ mod tests {
             Some(Value::Text("5 epochs".into())),
         );
         check("checkpoint_every", "30", None);
+        for (text, fits) in [
+            ("fear_greed", true),
+            ("binance:BTCUSDT", true),
+            ("binance", false),
+        ] {
+            let wanted = fits.then(|| Value::Text(text.into()));
+            check("data_source", text, wanted);
+        }
     }
 }

@@ -11,7 +11,7 @@ use senti_io::mlflow::connection::VARIABLES;
 
 use crate::env_file;
 use crate::options::{FLAGS_ONLY, OPTIONS, Opt, Value, Verb, find};
-use crate::suggestion;
+use crate::{live, suggestion};
 
 /// The file that is read from the working directory when no other is named.
 pub const FILE: &str = "senti-ai.toml";
@@ -88,7 +88,10 @@ pub struct Surroundings<'a> {
 impl Settings {
     /// Flag before environment before `.env` before file before default.
     pub fn gather(verb: Verb, around: &Surroundings<'_>) -> Result<Self> {
-        let known = || OPTIONS.iter().flat_map(|option| option.env.iter().copied());
+        let known = || {
+            let options = OPTIONS.iter().flat_map(|option| option.env.iter().copied());
+            options.chain(live::variables())
+        };
         let (dotenv, notes) = env_file::read(&around.folder.join(".env"), known)?;
         let mut settings = Self {
             verb,
@@ -255,7 +258,9 @@ fn read(option: &Opt, text: &str, origin: &Origin) -> Result<Value> {
         ));
         // What is wanted stands in the sentence; a hint that repeats it would be no help.
         let near = match option.kind {
-            crate::options::Kind::Choice(names) => suggestion::nearest(text, names().into_iter()),
+            crate::options::Kind::Choice(names) | crate::options::Kind::Source(names) => {
+                suggestion::nearest(text, names().into_iter())
+            }
             _ => None,
         };
         match (near, option.default) {

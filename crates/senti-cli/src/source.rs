@@ -9,12 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use senti::artifact::Manifest;
 use senti::table::TableOptions;
 use senti::{Error, Result, Role, Time};
+use senti_io::parties::Series;
 use senti_io::sources::{self, Reading, Request};
 
 use crate::failure::{Outcome, hinted, usage};
 use crate::options::{DATA, OPTIONS};
-use crate::say;
 use crate::settings::{Origin, Settings};
+use crate::{live, say};
 
 /// Options that name the column of a role.
 const ROLES: &[(&str, Role)] = &[
@@ -30,7 +31,11 @@ const PLACES: &[(&str, &str)] = &[
     ("data_path", "local"),
     ("gcp_project", "bigquery"),
     ("bq_dataset", "bigquery"),
+    ("from", SERIES),
 ];
+
+/// What stands for all series of all parties where sources are compared by name.
+const SERIES: &str = "a series";
 
 /// How the digest's source is called in models that are older than the record of their reading.
 const SAMPLE: &str = "embedded sample";
@@ -38,7 +43,7 @@ const SAMPLE: &str = "embedded sample";
 /// A chosen source.
 #[derive(Debug, PartialEq)]
 pub struct Choice {
-    /// `local`, `sample` or `bigquery`.
+    /// `local`, `sample`, `bigquery`, or a series.
     pub name: String,
     /// The line for the user.
     pub why: String,
@@ -82,11 +87,20 @@ pub fn choose(settings: &Settings) -> Result<Choice> {
             Error::input(sentence).hint("leave `--data_path` out, or use `--data_source local`")
         );
     }
-    let name = name.to_owned();
+    let is_series = Series::is_meant(name) || name.contains(':');
+    if settings.get("from").origin == Origin::Flag && !is_series {
+        let sentence = format!("`--from` is given, but the data source is `{name}`");
+        return Err(Error::input(sentence)
+            .hint("leave it out; it belongs to series as `--data_source binance:BTCUSDT:1d`"));
+    }
+    let name = match is_series {
+        true => Series::parse(name)?.to_string(),
+        false => name.to_owned(),
+    };
     Ok(Choice { name, why })
 }
 
-/// What to read, before anything is read.
+/// What to read, before anything is read. A series is brought up to date first.
 pub fn request(settings: &Settings) -> Outcome<Request> {
     let choice = choose(settings).map_err(usage)?;
     let at = match choice.name.as_str() {
@@ -94,9 +108,13 @@ pub fn request(settings: &Settings) -> Outcome<Request> {
         _ => String::new(),
     };
     say::note(&format!("data: {}{at}, {}", choice.name, choice.why));
+    let path = match Series::is_meant(&choice.name) {
+        true => Some(live::refresh(&Series::parse(&choice.name)?, settings)?),
+        false => settings.path("data_path"),
+    };
     Ok(Request {
         source: Some(choice.name),
-        path: settings.path("data_path"),
+        path,
         target_column: settings.text("target_column").map(str::to_owned),
         ..columns(settings)
     })
@@ -124,11 +142,18 @@ pub fn columns(settings: &Settings) -> Request {
 /// What was said of the data, under the names of the options: with it the same rows are read again.
 pub fn record(settings: &Settings, request: &Request) -> BTreeMap<String, String> {
     let source = request.source.as_deref().unwrap_or_default();
+    let looks = match Series::is_meant(source) {
+        true => SERIES,
+        false => source,
+    };
     let elsewhere = |name: &str| {
         let place = PLACES.iter().find(|(place, _)| *place == name);
-        place.is_some_and(|(_, of)| *of != source)
+        place.is_some_and(|(_, of)| *of != looks)
     };
-    let said = OPTIONS.iter().filter(|option| option.group == DATA);
+    let verb = settings.verb();
+    let said = OPTIONS
+        .iter()
+        .filter(|option| option.group == DATA && option.serves(verb));
     let said = said.filter_map(|option| {
         let text = match option.name {
             "data_source" => source.to_owned(),
@@ -161,7 +186,12 @@ pub fn recall(settings: &mut Settings, manifest: &Manifest) -> Result<()> {
     }
     let is_place =
         |name: &str| name == "data_source" || PLACES.iter().any(|(place, _)| *place == name);
-    let rows = || OPTIONS.iter().filter(|option| option.group == DATA);
+    let verb = settings.verb();
+    let rows = || {
+        OPTIONS
+            .iter()
+            .filter(move |option| option.group == DATA && option.serves(verb))
+    };
     // Another place is another place as a whole: a file that is given is not looked for in the sample.
     let moved = rows()
         .any(|option| is_place(option.name) && settings.get(option.name).origin == Origin::Flag);

@@ -2,10 +2,12 @@
 
 pub mod atomic;
 pub mod checkpoint;
+pub mod fetch;
 pub mod folds;
 pub mod http;
 pub mod mlflow;
 pub mod onnx;
+pub mod parties;
 pub mod plots;
 pub mod registry;
 pub mod report;

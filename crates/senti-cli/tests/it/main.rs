@@ -13,6 +13,7 @@ mod bad_input;
 mod care;
 mod damaged;
 mod end_to_end;
+mod fetch;
 mod full_disk;
 mod import;
 mod importance;
@@ -20,6 +21,8 @@ mod killed;
 mod memory;
 mod mlflow;
 mod onnx;
+#[path = "../../../senti-io/tests/it/replay.rs"]
+mod replay;
 mod run;
 mod settings;
 mod signals;

@@ -32,6 +32,7 @@ fn help_and_version_are_data() {
     check("help_importance", "importance --help", 0);
     check("help_export", "export --help", 0);
     check("help_import", "import --help", 0);
+    check("help_fetch", "fetch --help", 0);
     check("version", "--version", 0);
 }
 
@@ -138,6 +139,31 @@ fn addresses_that_are_no_server_say_what_to_do() {
         2,
     );
     check("tracking_wait_minus", "train --tracking_wait -1", 2);
+}
+
+#[test]
+fn series_that_are_none_say_what_is_wanted() {
+    check("fetch_slip", "fetch binnance:BTCUSDT:1d", 2);
+    check("fetch_interval", "fetch binance:BTCUSDT:1y", 2);
+    check("fetch_without_series", "fetch", 2);
+    check("fetch_output", "fetch fear_greed --output index.csv.gz", 2);
+    check(
+        "fetch_span",
+        "fetch fear_greed --from 2024-01-02 --until 2024-01-01",
+        2,
+    );
+    check(
+        "fetch_check_interval",
+        "fetch binance:BTCUSDT:1d --check coinbase:BTC-USD:1h",
+        2,
+    );
+    check("series_slip", "train --data_source coinbsae:BTC-USD", 2);
+    check("series_symbol", "train --data_source coinbase:", 2);
+    check(
+        "from_without_series",
+        "train --data_source sample --from 2024-01-01",
+        2,
+    );
 }
 
 #[test]

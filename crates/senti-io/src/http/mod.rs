@@ -9,6 +9,7 @@
 //! ([`Call::once`]) is tried again only where it cannot have happened: it was never sent, or it was refused with 429 or 503.
 
 pub mod address;
+mod pace;
 mod trust;
 
 use std::hash::{BuildHasher, RandomState};
@@ -22,6 +23,7 @@ use ureq::http::{Method, Request};
 use ureq::{Agent, Body, Timeout};
 
 pub use self::address::Address;
+pub use self::pace::Pace;
 pub use self::trust::Trust;
 
 /// How patient a client is.
@@ -87,6 +89,7 @@ pub struct Call<'a> {
     headers: Vec<(&'a str, String)>,
     content: Content<'a>,
     once: bool,
+    stay: bool,
 }
 
 impl<'a> Call<'a> {
@@ -98,6 +101,7 @@ impl<'a> Call<'a> {
             headers: Vec::new(),
             content: Content::Nothing,
             once: false,
+            stay: false,
         }
     }
 
@@ -137,6 +141,13 @@ impl<'a> Call<'a> {
     #[must_use]
     pub fn content(mut self, content: Content<'a>) -> Self {
         self.content = content;
+        self
+    }
+
+    /// It is for this server only: a redirection is not followed, since a header that holds a key would go along.
+    #[must_use]
+    pub fn stay(mut self) -> Self {
+        self.stay = true;
         self
     }
 
@@ -267,6 +278,7 @@ pub struct Http {
     limits: Limits,
     stop: Stop,
     until: Option<Instant>,
+    pace: Option<Arc<Pace>>,
     secrets: Arc<Vec<String>>,
 }
 
@@ -287,6 +299,7 @@ impl Http {
             limits,
             stop: Arc::new(|| false),
             until: None,
+            pace: None,
             secrets: Arc::new(secrets.into_iter().filter(|s| !s.is_empty()).collect()),
         })
     }
@@ -302,6 +315,13 @@ impl Http {
     #[must_use]
     pub fn until(mut self, moment: Instant) -> Self {
         self.until = Some(moment);
+        self
+    }
+
+    /// The same client, which keeps to this pace; so do its clones, together.
+    #[must_use]
+    pub fn paced(mut self, pace: Pace) -> Self {
+        self.pace = Some(Arc::new(pace));
         self
     }
 
@@ -385,6 +405,10 @@ impl Http {
         };
         let mut tried = 0;
         loop {
+            if let Some(pace) = &self.pace {
+                let wait = pace.reserve(Instant::now());
+                self.sleep(self.left().map_or(wait, |left| left.min(wait)));
+            }
             if (self.stop)() || self.left() == Some(Duration::ZERO) {
                 return Err(trouble(Kind::Stopped));
             }
@@ -428,7 +452,8 @@ impl Http {
             request = request.header("content-type", "application/json");
         }
         // a redirected post would become a question: only questions follow
-        let redirects = if call.method == Method::GET { 5 } else { 0 };
+        let follows = call.method == Method::GET && !call.stay;
+        let redirects = if follows { 5 } else { 0 };
         let whole_file = matches!(call.content, Content::File(_));
         let longest = self.limits.answer * if whole_file { 4 } else { 1 };
         let longest = self.left().map_or(longest, |left| left.min(longest));

@@ -250,6 +250,41 @@ fn a_post_is_never_turned_into_a_question() {
 }
 
 #[test]
+fn a_question_with_a_key_stays_where_it_was_sent() {
+    let (other, asked_there) = server(|_, _| said("200 OK", "", "there"));
+    let (address, _) =
+        server(move |_, _| said("302 Found", &format!("Location: {other}/else\r\n"), ""));
+    let call = Call::get(&address).header("x-key", "k");
+    let answer = client().send(&call.clone().stay()).expect("an answer");
+    assert_eq!(
+        (answer.status, asked_there.load(Ordering::SeqCst)),
+        (302, 0)
+    );
+    // without that word it follows
+    let answer = client().send(&call).expect("an answer");
+    assert_eq!(
+        (&*answer.text(), asked_there.load(Ordering::SeqCst)),
+        ("there", 1)
+    );
+}
+
+#[test]
+fn all_clones_keep_to_one_pace() {
+    let (address, asked) = server(|_, _| said("200 OK", "", ""));
+    let paced = client().paced(Pace::new(10.0));
+    let begun = Instant::now();
+    for client in [&paced, &paced.clone(), &paced.clone()] {
+        client.send(&Call::get(&address)).expect("an answer");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    assert!(
+        begun.elapsed() >= Duration::from_millis(200),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
 fn secrets_are_blotted_out() {
     assert_eq!(client().redact("token s3cret here"), "token *** here");
 }

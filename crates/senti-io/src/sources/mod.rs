@@ -7,6 +7,7 @@ mod bigquery;
 mod bytes;
 mod csv;
 mod dialect;
+mod live;
 mod local;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -23,9 +24,9 @@ pub use dialect::{ColumnRole, Dialect};
 /// What to read, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// A name of [`SOURCES`]; `None` takes `local` where there is a path, else `sample`.
+    /// A name of [`SOURCES`], or a series of a party ([`crate::parties::Series`]); `None` takes `local` where there is a path, else `sample`.
     pub source: Option<String>,
-    /// The file, for `local`.
+    /// The file, for `local` and for a series.
     pub path: Option<PathBuf>,
     /// The column to forecast; `None` infers it from the names.
     pub target_column: Option<String>,
@@ -113,6 +114,7 @@ pub fn read(request: &Request) -> Result<Reading> {
     };
     match SOURCES.iter().find(|source| source.name == name) {
         Some(source) => (source.read)(request),
+        None if crate::parties::Series::is_meant(name) => live::read(request),
         None => {
             let names: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
             let error = Error::input(format!("there is no data source `{}`", printable(name)));
@@ -224,7 +226,7 @@ impl Reading {
 }
 
 /// A name or a cell for a sentence: control characters, which a terminal would obey, are written out (`\n`, `\u{1b}`).
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     if !text.contains(is_unprintable) {
         return text.to_owned();
     }

@@ -13,8 +13,10 @@ mod mlflow_store;
 mod onnx;
 mod page;
 mod pages;
+mod parties;
 mod plots;
 mod registry;
+mod replay;
 mod report;
 mod sources;
 #[cfg(feature = "parquet")]
