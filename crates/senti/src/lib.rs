@@ -49,6 +49,7 @@ pub mod evaluation;
 pub mod features;
 pub mod forecast;
 pub mod importance;
+pub mod join;
 pub mod matrix;
 pub mod memory;
 pub mod metrics;

@@ -10,6 +10,7 @@ mod earned;
 mod features;
 mod features_table;
 mod importance;
+mod join;
 mod market;
 mod metrics;
 mod models;
