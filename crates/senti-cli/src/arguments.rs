@@ -106,6 +106,10 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
     let flags = rows.filter_map(|option| {
         let text = match option.kind {
             Kind::Switch => inner.get_flag(option.name).then(|| "true".to_owned()),
+            Kind::Several(_) => inner.get_many::<String>(option.name).map(|texts| {
+                let texts: Vec<&str> = texts.map(String::as_str).collect();
+                texts.join(";")
+            }),
             _ => inner.get_one::<String>(option.name).cloned(),
         };
         Some((option.name, text?))
@@ -251,6 +255,9 @@ fn options(mut command: Command, verb: Verb) -> Command {
         };
         command = command.arg(match option.kind {
             Kind::Switch => arg.action(ArgAction::SetTrue),
+            Kind::Several(_) => arg
+                .value_name(option.value_name())
+                .action(ArgAction::Append),
             _ => arg
                 .value_name(option.value_name())
                 .allow_negative_numbers(true),

@@ -21,6 +21,7 @@ pub fn run(file: &str, settings: &Settings) -> Outcome {
     let request = Request {
         source: Some("local".into()),
         path: Some(PathBuf::from(file)),
+        joins: source::joins(settings)?,
         ..source::columns(settings)
     };
     let reading = source::open(&request)?;
@@ -44,6 +45,7 @@ fn document(reading: &Reading) -> Result<Value, Error> {
     document["dialect"] = dialect;
     document["source"] = json!(reading.origin);
     document["digest"] = json!(reading.digest);
+    document["joined"] = value(serde_json::to_value(&reading.joined))?;
     Ok(document)
 }
 
@@ -95,7 +97,12 @@ fn text(reading: &Reading) -> String {
             format!("`{}`: {}", dropped.column, dropped.reason),
         );
     }
-    for warning in &found.warnings {
+    for joined in &reading.joined {
+        fact("joined", joined.summary());
+        fact("", format!("as `--join {}`", joined.join));
+    }
+    let joined = reading.joined.iter().flat_map(|joined| &joined.warnings);
+    for warning in found.warnings.iter().chain(joined) {
         fact("warning", warning.clone());
     }
     grid.left()

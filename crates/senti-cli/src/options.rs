@@ -65,6 +65,8 @@ pub enum Kind {
     Path,
     /// Any text; the word stands for it in help.
     Text(&'static str),
+    /// Texts, each given with a flag of its own, or separated by `;`; the word stands for one in help.
+    Several(&'static str),
     /// A text that fits: word for help, what fits, and that in words.
     Fitting(&'static str, fn(&str) -> bool, &'static str),
 }
@@ -80,7 +82,7 @@ pub enum Value {
     Number(f64),
     /// [`Kind::Wholes`]
     Wholes(Vec<u64>),
-    /// [`Kind::Choice`], [`Kind::Path`], [`Kind::Text`], [`Kind::Fitting`]
+    /// [`Kind::Choice`], [`Kind::Path`], [`Kind::Text`], [`Kind::Several`], [`Kind::Fitting`]
     Text(String),
 }
 
@@ -104,7 +106,7 @@ pub struct Opt {
     pub verbs: &'static [Verb],
 }
 
-use Kind::{Choice, Fitting, Number, Path, Switch, Text, Whole, Wholes};
+use Kind::{Choice, Fitting, Number, Path, Several, Switch, Text, Whole, Wholes};
 use Verb::{Audit, Backtest, Importance, Inspect, Models, Predict, Train, Verify};
 
 /// Heading of the options that say what is read; a model keeps what they said.
@@ -189,6 +191,7 @@ pub const OPTIONS: &[Opt] = &[
     column("close_column", &["SENTI_CLOSE_COLUMN"], "Column with the closing price; the same as --target_column"),
     column("volume_column", &["SENTI_VOLUME_COLUMN"], "Column with the traded volume"),
     Opt { name: "max_fill", env: &["SENTI_MAX_FILL"], unset: "3, or an hour's worth", kind: Whole(0, 100_000), purpose: "Longest gap to fill forward, in rows; a longer one splits the series", verbs: READERS, ..ROW },
+    Opt { name: "join", env: &["SENTI_JOIN"], unset: "none", kind: Several("FILE[,KEY=VALUE]"), purpose: "File whose series are joined to the candles as of the time they became known, as `nasdaq.csv,lag=16h15m,zone=America/New_York`; may be given several times. Keys: name, columns, lag, zone, frequency, time, known, age (docs/joins.md); in predict, verify and importance: the model's", verbs: READERS, ..ROW },
     Opt { name: "gcp_project", env: &["GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"], unset: "none", kind: Text("NAME"), purpose: "Google Cloud project for bigquery", verbs: SOURCED, ..ROW },
     Opt { name: "bq_dataset", env: &["BQ_DATASET"], unset: "none", kind: Text("NAME"), purpose: "Data set for bigquery", verbs: SOURCED, ..ROW },
 
@@ -280,7 +283,7 @@ impl Opt {
             Choice(names) => names().join("|"),
             Path if ["output", "registry"].contains(&self.name) => "DIR".into(),
             Path => "FILE".into(),
-            Text(word) | Fitting(word, ..) => word.into(),
+            Text(word) | Several(word) | Fitting(word, ..) => word.into(),
         }
     }
 
@@ -297,6 +300,7 @@ impl Opt {
             Choice(names) => names().join(" or "),
             Path => "a path".into(),
             Text(_) => "a text".into(),
+            Several(word) => format!("{word}, several separated by `;`"),
             Fitting(_, _, wanted) => wanted.into(),
         }
     }
@@ -331,7 +335,7 @@ impl Opt {
                 .contains(&text)
                 .then(|| Value::Text(text.to_owned())),
             Fitting(_, fits, _) => fits(text).then(|| Value::Text(text.to_owned())),
-            Path | Text(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
+            Path | Text(_) | Several(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn run(settings: &Settings) -> Outcome {
         machine,
         provenance: Provenance {
             source: reading.origin.clone(),
-            read_with: source::record(settings, &request),
+            read_with: source::record(settings, &request, &reading),
             digest: reading.digest.clone(),
             code_version: env!("CARGO_PKG_VERSION").to_owned(),
         },

@@ -7,18 +7,22 @@ mod bigquery;
 mod bytes;
 mod csv;
 mod dialect;
+mod join;
 mod local;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod raw;
 mod sample;
 
 use std::path::PathBuf;
 
+use senti::join::Side;
 use senti::table::{Dropped, Found, TableOptions, nearest_name};
 use senti::{Error, Result, Role, Table};
 use sha2::{Digest, Sha256};
 
 pub use dialect::{ColumnRole, Dialect};
+pub use join::{Join, Joined};
 
 /// What to read, and how.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +35,8 @@ pub struct Request {
     pub target_column: Option<String>,
     /// Roles given by the user, on top of the inferred ones.
     pub roles: Vec<(Role, String)>,
+    /// Other files whose series are joined to the table, as they were known.
+    pub joins: Vec<Join>,
     /// How rows become a table.
     pub table: TableOptions,
     /// Bytes that reading may take; more are refused as soon as it is known.
@@ -66,6 +72,10 @@ pub struct Reading {
     pub origin: String,
     /// SHA-256 of times, names and values: the same data in another dialect have the same digest.
     pub digest: String,
+    /// What was joined to it, one entry for each rule of publication.
+    pub joined: Vec<Joined>,
+    /// The joined series themselves, for an audit.
+    pub sides: Vec<Side>,
 }
 
 /// A party that tables come from.
@@ -112,7 +122,7 @@ pub fn read(request: &Request) -> Result<Reading> {
         (None, None) => "sample",
     };
     match SOURCES.iter().find(|source| source.name == name) {
-        Some(source) => (source.read)(request),
+        Some(source) => join::all((source.read)(request)?, request),
         None => {
             let names: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
             let error = Error::input(format!("there is no data source `{}`", printable(name)));
@@ -138,6 +148,8 @@ impl Reading {
             dialect,
             origin,
             digest,
+            joined: Vec::new(),
+            sides: Vec::new(),
         }
     }
 

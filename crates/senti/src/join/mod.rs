@@ -35,6 +35,8 @@ const DAY: f64 = 86_400_000.0;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Side {
+    /// File and rule, in words.
+    told: String,
     /// Name of the column of ages; empty for none.
     age: String,
     /// What each row is about, and since when it is known; in the order of publication.
@@ -83,6 +85,7 @@ impl Side {
         }
         let taken = |values: &[Time]| order.iter().map(|&row| values[row]).collect();
         Ok(Self {
+            told: String::new(),
             age: age.into(),
             time: taken(&time),
             known: taken(&known),
@@ -93,6 +96,18 @@ impl Side {
                 })
                 .collect(),
         })
+    }
+
+    /// The same, with its file and its rule in words, for reports.
+    #[must_use]
+    pub fn told(mut self, text: impl Into<String>) -> Self {
+        self.told = text.into();
+        self
+    }
+
+    /// File and rule in words; empty where nobody said them.
+    pub fn words(&self) -> &str {
+        &self.told
     }
 
     /// Rows that say something.
