@@ -44,6 +44,8 @@ pub enum Task {
     Audit,
     /// Say what this model, or the newest, looks at.
     Importance(Option<String>),
+    /// Score these news or posts.
+    Sentiment(String),
 }
 
 impl Task {
@@ -58,6 +60,7 @@ impl Task {
             Task::Verify(_) => Verb::Verify,
             Task::Audit => Verb::Audit,
             Task::Importance(_) => Verb::Importance,
+            Task::Sentiment(_) => Verb::Sentiment,
         }
     }
 }
@@ -87,6 +90,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
         "inspect" => (Task::Inspect(word(inner, "file")), inner),
         "verify" => (Task::Verify(word(inner, "model")), inner),
         "audit" => (Task::Audit, inner),
+        "sentiment" => (Task::Sentiment(word(inner, "file")), inner),
         "importance" => {
             let model = inner.get_one::<String>("model").cloned();
             (Task::Importance(model), inner)
@@ -208,6 +212,15 @@ fn command() -> Command {
                 .required(false),
         ),
         Verb::Importance,
+    ))
+    .subcommand(options(
+        bare("sentiment", "Score dated news or posts and turn them into daily features for --join").arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .required(true)
+                .help("News or posts: CSV or JSON lines, with a time and a title or text each"),
+        ),
+        Verb::Sentiment,
     ))
     .subcommand(
         bare("models", "List, show or delete saved models")
@@ -378,6 +391,7 @@ mod tests {
             (&["verify", "lstm"], Verb::Verify),
             (&["audit"], Verb::Audit),
             (&["importance", "lstm"], Verb::Importance),
+            (&["sentiment", "a.csv"], Verb::Sentiment),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

@@ -23,6 +23,7 @@ mod predict;
 mod progress;
 mod say;
 mod scores;
+mod sentiment;
 mod settings;
 mod show_config;
 mod source;
@@ -77,6 +78,7 @@ fn run(typed: &Typed) -> Outcome {
         Task::Models(shelf) => models::run(shelf, &settings),
         Task::Verify(word) => verify::run(word, settings),
         Task::Audit => audit::run(&settings),
+        Task::Sentiment(file) => sentiment::run(file, &settings),
         Task::Importance(word) => importance::run(word.as_deref(), settings),
     }
 }

@@ -30,6 +30,8 @@ pub enum Verb {
     Audit,
     /// `senti-ai importance [MODEL]`
     Importance,
+    /// `senti-ai sentiment FILE`
+    Sentiment,
 }
 
 impl Verb {
@@ -44,6 +46,7 @@ impl Verb {
             Verb::Verify => "verify",
             Verb::Audit => "audit",
             Verb::Importance => "importance",
+            Verb::Sentiment => "sentiment",
         }
     }
 }
@@ -107,7 +110,7 @@ pub struct Opt {
 }
 
 use Kind::{Choice, Fitting, Number, Path, Several, Switch, Text, Whole, Wholes};
-use Verb::{Audit, Backtest, Importance, Inspect, Models, Predict, Train, Verify};
+use Verb::{Audit, Backtest, Importance, Inspect, Models, Predict, Sentiment, Train, Verify};
 
 /// Heading of the options that say what is read; a model keeps what they said.
 pub const DATA: &str = "Data";
@@ -116,6 +119,7 @@ const WALK: &str = "Walk";
 const MODEL: &str = "Model";
 const TRAINING: &str = "Training";
 const IMPORTANCE: &str = "Importance";
+const SENTIMENT: &str = "Sentiment";
 const MACHINE: &str = "Machine";
 const OUTPUT: &str = "Output";
 const SETTINGS: &str = "Settings";
@@ -123,7 +127,7 @@ const SETTINGS: &str = "Settings";
 const READERS: &[Verb] = &[Train, Predict, Backtest, Inspect, Verify, Audit, Importance];
 const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify, Audit, Importance];
 const ALL: &[Verb] = &[
-    Train, Predict, Backtest, Inspect, Models, Verify, Audit, Importance,
+    Train, Predict, Backtest, Inspect, Models, Verify, Audit, Importance, Sentiment,
 ];
 const BOTH: &[Verb] = &[Train, Predict, Backtest];
 const TRAINS: &[Verb] = &[Train, Backtest];
@@ -132,7 +136,7 @@ const WALKS: &[Verb] = &[Backtest];
 /// What says which windows there are, and what is learned of them.
 const PLANS: &[Verb] = &[Train, Backtest, Audit];
 const SHAPED: &[Verb] = &[Train, Predict, Backtest, Audit];
-const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance];
+const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance, Sentiment];
 const DRAWS: &[Verb] = &[Train, Predict, Backtest, Importance];
 const SEEDED: &[Verb] = &[Train, Backtest, Audit, Importance];
 
@@ -234,6 +238,11 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "repeats", group: IMPORTANCE, env: &["SENTI_REPEATS"], default: Some("10"), kind: Whole(1, 10_000), purpose: "Shuffles of every group of columns", verbs: &[Importance], ..ROW },
     Opt { name: "group_by", group: IMPORTANCE, env: &["SENTI_GROUP_BY"], default: Some("correlation"), kind: Choice(|| GroupBy::ALL.map(GroupBy::name).to_vec()), purpose: "Columns to shuffle together: those that are alike (|Spearman's rho| above 0.7), of one kind, or none", verbs: &[Importance], ..ROW },
 
+    Opt { name: "time_column", group: SENTIMENT, env: &["SENTI_TIME_COLUMN"], unset: "recognised", kind: Text("NAME"), purpose: "Column with the time of publication", verbs: &[Sentiment], ..ROW },
+    Opt { name: "text_column", group: SENTIMENT, env: &["SENTI_TEXT_COLUMN"], unset: "title, headline, description, text and the like", kind: Text("NAMES"), purpose: "Columns with titles and texts, separated by commas", verbs: &[Sentiment], ..ROW },
+    Opt { name: "author_column", group: SENTIMENT, env: &["SENTI_AUTHOR_COLUMN"], unset: "recognised, or none", kind: Text("NAME"), purpose: "Column with the author", verbs: &[Sentiment], ..ROW },
+    Opt { name: "author_cap", group: SENTIMENT, env: &["SENTI_AUTHOR_CAP"], default: Some("10"), kind: Whole(1, 1_000_000), purpose: "Posts of one author that count in a day, the first ones", verbs: &[Sentiment], ..ROW },
+
     Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Backtest, Verify, Audit, Importance], ..ROW },
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
 
@@ -261,12 +270,12 @@ impl Opt {
         self.verbs.contains(&verb)
     }
 
-    /// The default for this command. A forecast takes its lengths from the model; it and an audit write only where they are told to.
+    /// The default for this command. A forecast takes its lengths from the model; it, an audit and a scoring write only where they are told to.
     pub fn default_for(&self, verb: Verb) -> Option<&'static str> {
         let from_model = ["input_seq_length", "forecast_horizon", "output"].contains(&self.name);
         match (verb, self.name) {
             (Predict, _) if from_model => None,
-            (Audit, "output") => None,
+            (Audit | Sentiment, "output") => None,
             (Audit, "origins") => Some("8"),
             (Importance, "origins") => Some("300"),
             _ => self.default,

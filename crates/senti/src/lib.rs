@@ -59,6 +59,7 @@ pub mod plan;
 pub mod prepare;
 pub mod quantiles;
 pub mod rivals;
+pub mod sentiment;
 pub mod split;
 pub mod statistics;
 pub mod table;

@@ -155,6 +155,21 @@ pub(super) fn raw(text: Text, ask: &Ask<'_>) -> Result<Raw> {
     })
 }
 
+/// Shows every record of a text with its line, whatever its cells are.
+pub(super) fn each_record(
+    text: Text,
+    mut see: impl FnMut(u32, &[&str]) -> Result<()>,
+) -> Result<()> {
+    let delimiter = layout::delimiter(&text.head, text.is_whole)?;
+    let mut records = Records::new(text.reader, delimiter);
+    let mut record = Record::default();
+    while records.next(&mut record)? {
+        let cells: Vec<&str> = record.cells().collect();
+        see(record.line, &cells)?;
+    }
+    Ok(())
+}
+
 /// The column of this name; letters may be small or large.
 pub(super) fn find_column(names: &[String], name: &str) -> Result<usize> {
     let exact = names.iter().position(|other| other == name);

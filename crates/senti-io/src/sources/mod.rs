@@ -9,6 +9,7 @@ mod csv;
 mod dialect;
 mod join;
 mod local;
+mod news;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod raw;
@@ -23,6 +24,7 @@ use sha2::{Digest, Sha256};
 
 pub use dialect::{ColumnRole, Dialect};
 pub use join::{Join, Joined};
+pub use news::{Item, News, NewsRequest, read_news};
 
 /// What to read, and how.
 #[derive(Clone, Debug, Default)]
