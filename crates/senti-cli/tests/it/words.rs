@@ -24,6 +24,7 @@ fn help_and_version_are_data() {
     check("help_verify", "verify --help", 0);
     check("help_audit", "audit --help", 0);
     check("help_importance", "importance --help", 0);
+    check("help_sentiment", "sentiment --help", 0);
     check("version", "--version", 0);
 }
 

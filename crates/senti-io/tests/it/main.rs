@@ -8,6 +8,8 @@ mod checkpoint;
 mod chromium;
 mod folds;
 mod importance;
+mod joins;
+mod news;
 mod page;
 mod pages;
 mod plots;

@@ -6,7 +6,7 @@
 //! of these phrases has exactly VADER's score.
 //!
 //! The words were chosen by their meaning, looking at the texts to the end of 2023 of a labelled set of Bitcoin news
-//! (`benches/sentiment.py`); the texts of 2024 were kept for judging. No weight was fitted.
+//! (`benches/peers/sentiment.py`); the texts of 2024 were kept for judging. No weight was fitted.
 
 /// What a phrase is taken as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

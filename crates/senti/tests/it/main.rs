@@ -16,6 +16,7 @@ mod metrics;
 mod models;
 mod prepare;
 mod rivals;
+mod sentiment;
 mod sets;
 mod statistics;
 mod table;
