@@ -124,11 +124,11 @@ fn tell(news: &News, posts: &[Post], counted: &[Counted], n_open: usize) {
     ));
     let [yes, repeated, flood] = tally(counted);
     say::note(&format!(
-        "{yes} of them count, {repeated} repeat another, {flood} are beyond what one author has in a day"
+        "{yes} of them count; left out are {repeated} as repeated and {flood} as more than one author has in a day"
     ));
     let silent = posts.iter().filter(|post| post.score == 0.0).count();
     say::note(&format!(
-        "{silent} say nothing that the English lexicon knows, and count as neither good nor bad"
+        "in {silent} of them the English lexicon finds nothing good or bad: they are scored 0"
     ));
     for (n, what) in [
         (news.without_text, "without a text"),

@@ -55,7 +55,7 @@ fn a_model_is_trained_forecast_and_verified_with_what_was_joined() {
     let desk = desk();
     let trained = run(&desk, &["train", "--no_plot"], &[DATA, SMALL, JOINS]);
     assert!(
-        trained.err.contains("joined `nasdaq_close` `nasdaq_age`: 307 rows (day), known 16h15m after their time in America/New_York, us_stocks"),
+        trained.err.contains("joined `nasdaq_close` `nasdaq_age`: 308 rows (day), known 16h15m after their time in America/New_York, us_stocks"),
         "{}",
         trained.err
     );
@@ -155,7 +155,7 @@ fn an_audit_looks_at_what_was_joined() {
         .unwrap();
     assert_eq!(
         check["detail"],
-        "4 columns of 2 joined files and a probe that is published 5 rows late, joined 6 times with other later publications"
+        "4 columns of 2 joined files; with a probe that is published 5 rows late joined 6 times with other later publications, earlier rows the same"
     );
     let planted = document["planted"].as_array().unwrap();
     let late = planted

@@ -313,10 +313,16 @@ fn joins(subject: &Subject<'_>) -> Result<Finding> {
             }
         }
     }
+    let joined = match names.len() {
+        0 => "nothing is joined".to_owned(),
+        n => format!(
+            "{} of {}",
+            count(n, "column"),
+            count(subject.sides.len(), "joined file")
+        ),
+    };
     passed(format!(
-        "{} of {} and a probe that is published {LATE} rows late, joined {joins} times with other later publications",
-        count(names.len(), "column"),
-        count(subject.sides.len(), "joined file")
+        "{joined}; with a probe that is published {LATE} rows late joined {joins} times with other later publications, earlier rows the same"
     ))
 }
 
