@@ -63,7 +63,7 @@ pub fn find(file: &str, column: &str) -> Option<&'static Kind> {
                 None => word == wanted,
             };
             let told = |wanted: &&str| words.iter().any(|word| fits(word, wanted));
-            kind.words.iter().any(|wanted| told(wanted))
+            kind.words.iter().any(told)
         })
     };
     by(column).or_else(|| by(file))

@@ -449,7 +449,7 @@ fn a_joined_value_may_not_stand_before_its_publication() {
             &mut |_| Next::Continue,
         )
     };
-    let honest = audited(&join(&table, &[published.clone()]).unwrap()).unwrap();
+    let honest = audited(&join(&table, std::slice::from_ref(&published)).unwrap()).unwrap();
     check_clean(&honest);
     assert!(
         honest
