@@ -513,9 +513,15 @@ fn warnings(
     let usual = Rule::usual(kind, rule.frequency);
     if kind.is_some() && joined.known.is_none() && rule.is_sooner(&usual) {
         let kind = kind.map_or("", |kind| kind.help);
+        let after = |rule: &Rule| match rule.lag.to_string().as_str() {
+            "0" => format!("from its time on in {}", rule.zone),
+            "day_end" => format!("at the end of its day in {}", rule.zone),
+            lag => format!("{lag} after its time in {}", rule.zone),
+        };
         warnings.push(format!(
-            "`{name}` is taken as known {} after its time in {}, usual is {} in {} ({kind}): what is told too early makes a forecast look better than it is",
-            rule.lag, rule.zone, usual.lag, usual.zone
+            "`{name}` is taken as known {}, usual is {} ({kind}): what is told too early makes a forecast look better than it is",
+            after(rule),
+            after(&usual)
         ));
     }
     if first > opens.saturating_add(step) {

@@ -124,7 +124,8 @@ fn what_is_said_wins_over_what_is_recognised() {
     assert_eq!(reading.joined[0].kind, None);
     let early = files.must(&["nasdaq.csv,lag=9h"]);
     assert!(
-        early.joined[0].warnings[0].contains("usual is 16h15m in America/New_York"),
+        early.joined[0].warnings[0]
+            .contains("known 9h after its time in America/New_York, usual is 16h15m after"),
         "{:?}",
         early.joined[0].warnings
     );
