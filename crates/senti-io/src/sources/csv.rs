@@ -113,7 +113,7 @@ pub(super) fn raw(text: Text, ask: &Ask<'_>) -> Result<Raw> {
     if time.is_empty() {
         return Err(Error::data("the file has a header and no rows").hint("give at least two rows"));
     }
-    drop_row_numbers(&mut columns, &mut dropped);
+    drop_row_numbers(&mut columns, ask.is_side, &mut dropped);
     let is_moment = clock.is_moment();
     dialect.with_clock = time.iter().any(|time| time.rem_euclid(DAY) != 0);
     dialect.time_format = clock

@@ -47,7 +47,7 @@ pub(super) fn raw(path: &Path, ask: &Ask<'_>) -> Result<Raw> {
 /// The text of a file, decoded; for what is no table.
 pub(super) fn text(path: &Path) -> Result<bytes::Text> {
     let file = open(path)?;
-    bytes::decode(file).map_err(|error| named(path, error))
+    bytes::decode_text(file).map_err(|error| named(path, error))
 }
 
 #[cfg(feature = "parquet")]

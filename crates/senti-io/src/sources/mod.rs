@@ -259,13 +259,20 @@ fn is_unprintable(letter: char) -> bool {
         || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Drops series that only count the rows, as an index written with the table does.
-fn drop_row_numbers(columns: &mut Vec<senti::Column>, dropped: &mut Vec<Dropped>) {
+/// Drops series that only count the rows, as an index written with the table does. A side of few rows may rise by one in earnest:
+/// there the name must say that it is an index.
+fn drop_row_numbers(columns: &mut Vec<senti::Column>, is_side: bool, dropped: &mut Vec<Dropped>) {
+    let names_index = |name: &str| {
+        let name = name.to_lowercase();
+        name.starts_with("unnamed")
+            || ["", "#", "index", "idx", "id", "no", "row", "column 1"].contains(&name.as_str())
+    };
     columns.retain(|column| {
         let steps = || column.values.windows(2).map(|pair| pair[1] - pair[0]);
         let counts =
             column.values.len() > 2 && (steps().all(|s| s == 1.0) || steps().all(|s| s == -1.0));
-        let is_index = column.role == Role::Series && counts;
+        let is_index =
+            column.role == Role::Series && counts && (!is_side || names_index(&column.name));
         if is_index {
             dropped.push(Dropped::new(&column.name, "it only numbers the rows"));
         }

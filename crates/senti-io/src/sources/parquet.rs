@@ -168,7 +168,7 @@ fn read_checked(file: File, ask: &Ask<'_>) -> Result<Raw> {
     let mut columns: Vec<Column> = kept
         .filter_map(|((name, values), role)| role.map(|role| Column { name, role, values }))
         .collect();
-    drop_row_numbers(&mut columns, &mut dropped);
+    drop_row_numbers(&mut columns, ask.is_side, &mut dropped);
 
     let dialect = Dialect {
         format: "parquet".to_owned(),

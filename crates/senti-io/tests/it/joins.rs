@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use proptest::prelude::*;
 use senti::{Error, Result};
 use senti_io::sources::{Join, Reading, Request, read};
 
@@ -296,4 +297,14 @@ fn what_makes_no_sense_is_refused_with_a_hint() {
         error.to_string().contains("two columns `nasdaq_Close`"),
         "{error}"
     );
+}
+
+proptest! {
+    /// Whatever is typed is read or refused, and what is read is written so that it is read alike.
+    #[test]
+    fn any_text_is_read_or_refused(text in "[a-c.,;=+ ]{0,12}((,lag|,name|,columns|,zone|,age)=[a-z0-9+ ]{0,6}){0,3}") {
+        if let Ok(join) = Join::parse(&text) {
+            prop_assert_eq!(Join::parse(&join.to_string()).unwrap(), join);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use proptest::prelude::*;
 use senti::Result;
 use senti_io::sources::{News, NewsRequest, read_news};
 
@@ -128,5 +129,21 @@ fn what_cannot_be_read_is_refused_with_its_line() {
     ] {
         let error = read(text, |_| {}).unwrap_err();
         assert!(error.to_string().contains(wanted), "{text:?}: {error}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Damaged files are refused, never a panic.
+    #[test]
+    fn any_text_is_read_or_refused(
+        start in prop::sample::select(vec!["", "{", "[{\"date\":", "date,title\n", "title;text;date\n"]),
+        rest in "([0-9:,;\"\\\\{}\\[\\]\n é-]|date|title|2024-01-04){0,40}",
+    ) {
+        let text = format!("{start}{rest}");
+        if let Ok(news) = read(&text, |_| {}) {
+            prop_assert!(!news.items.is_empty());
+            prop_assert!(news.items.iter().all(|item| !item.text.is_empty()));
+        }
     }
 }

@@ -74,7 +74,7 @@ impl Frequency {
         })
     }
 
-    /// The frequency of these times, by the middle one of their distances; in any order, repeated ones count once.
+    /// The frequency of these times, by the middle one of their distances; they may be in any order, repeated ones count once.
     pub fn detect(times: &[Time]) -> Self {
         let mut sorted = times.to_vec();
         sorted.sort_unstable();
@@ -83,7 +83,8 @@ impl Frequency {
         if steps.is_empty() {
             return Self::Irregular;
         }
-        let middle = steps.len() / 2;
+        // of two in the middle the shorter one: weekends make steps longer
+        let middle = (steps.len() - 1) / 2;
         let (_, &mut step, _) = steps.select_nth_unstable(middle);
         match step {
             step if step < DAY => Self::Intraday,

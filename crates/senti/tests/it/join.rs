@@ -305,6 +305,11 @@ fn frequencies_are_seen_in_times() {
         Frequency::detect(&days.iter().map(|day| day * DAY).collect::<Vec<_>>())
     };
     assert_eq!(days(&[0, 1, 2, 3, 6, 7, 8]), Frequency::Day, "weekdays");
+    assert_eq!(
+        days(&[3, 4, 7]),
+        Frequency::Day,
+        "one weekend in three days"
+    );
     assert_eq!(days(&[3, 2, 1, 0]), Frequency::Day, "newest first");
     assert_eq!(days(&[0, 31, 59, 90, 120]), Frequency::Month);
     assert_eq!(days(&[0, 90, 181, 273, 365]), Frequency::Quarter);
