@@ -357,7 +357,16 @@ fn parts(join: &Join, raw: Raw, reading: &Reading) -> Result<Vec<(Side, Joined)>
             let age = age(join, &name, &part.rule, n_parts, &ages);
             ages.push(age.clone());
             let published = published(&part.rule, &stamps, known.as_ref())?;
-            side(join, &name, age, part, times, published, reading)
+            side(
+                join,
+                &name,
+                age,
+                part,
+                n_parts == 1,
+                times,
+                published,
+                reading,
+            )
         })
         .collect()
 }
@@ -436,12 +445,25 @@ fn side(
     name: &str,
     age: String,
     part: Part,
+    is_whole: bool,
     times: &[Time],
     known: Vec<Time>,
     reading: &Reading,
 ) -> Result<(Side, Joined)> {
     let Part { rule, columns } = part;
     let sources: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    // What stands between columns cannot stand in their names; where all are taken, none needs to be named.
+    let odd = (sources.iter()).find(|name| name.contains([',', ';', '+']));
+    let sources = match odd {
+        None => sources,
+        Some(_) if is_whole => join.columns.clone(),
+        Some(name) => {
+            return Err(Error::data(format!(
+                "the column `{name}` has a `,`, `;` or `+` in its name, and columns of the file have different lags"
+            ))
+            .hint("rename it, or say one `lag=` for all columns"));
+        }
+    };
     let kind = columns
         .first()
         .and_then(|column| kind_of(join, name, column));

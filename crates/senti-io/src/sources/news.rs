@@ -361,6 +361,9 @@ fn item(reader: &mut Reader<'_>, number: u32, value: &Value) -> Result<()> {
     if reader.news.time_column.is_empty() {
         reader.name(&names, &places);
     }
+    if reader.news.author_column.is_none() {
+        reader.news.author_column = places.author.map(|i| names[i].clone());
+    }
     let texts: Vec<&str> = places.texts.iter().map(|&i| values[i].as_str()).collect();
     let author = places.author.map_or("", |i| values[i].as_str());
     reader.push(number, &values[places.time], author, &texts)

@@ -239,6 +239,27 @@ fn columns_of_several_kinds_each_have_their_own_rule_and_the_record_reads_them_a
 }
 
 #[test]
+fn columns_with_odd_names_are_read_alike_or_refused() {
+    let files = Files::new(&[
+        ("x.csv", "date,\"a,b\",c\n2024-01-04,1,5\n2024-01-05,3,4\n"),
+        (
+            "y.csv",
+            "date,\"cpi,all\",mood\n2024-01-04,1,5\n2024-01-05,3,4\n",
+        ),
+    ]);
+    let reading = files.must(&["x.csv"]);
+    assert_eq!(at(&reading, "x_a,b", "2024-01-05"), 3.0);
+    let again = read(&Request {
+        path: Some(files.path("candles.csv")),
+        joins: Join::parse_all(&reading.joined[0].join).unwrap(),
+        ..Request::default()
+    });
+    assert_eq!(again.unwrap().digest, reading.digest);
+    let error = files.refused("y.csv");
+    assert!(error.to_string().contains("`cpi,all` has a `,`"), "{error}");
+}
+
+#[test]
 fn what_is_said_is_read_and_written_alike() {
     for text in [
         "a.csv",
