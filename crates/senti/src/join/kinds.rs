@@ -69,7 +69,7 @@ pub fn find(file: &str, column: &str) -> Option<&'static Kind> {
     by(column).or_else(|| by(file))
 }
 
-/// The words of a name: cut where a sign stands, or a capital behind a small letter.
+/// The words of a name: cut where a sign stands, or a capital behind a small letter; and all of it as one word, for `FedFunds`.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_small = false;
@@ -86,6 +86,7 @@ fn words(name: &str) -> Vec<String> {
         was_small = letter.is_lowercase();
     }
     words.retain(|word| !word.is_empty());
+    words.push(words.concat());
     words
 }
 
