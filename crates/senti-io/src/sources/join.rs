@@ -311,6 +311,10 @@ fn raw(join: &Join, request: &Request) -> Result<Raw> {
 struct Part {
     rule: Rule,
     columns: Vec<Column>,
+    /// Name of their column of ages; empty for none.
+    age: String,
+    /// They are all that was taken of the file.
+    is_whole: bool,
 }
 
 /// The sides of a file: one for each rule of publication among its columns.
@@ -342,6 +346,8 @@ fn parts(join: &Join, raw: Raw, reading: &Reading) -> Result<Vec<(Side, Joined)>
             None => parts.push(Part {
                 rule,
                 columns: vec![column],
+                age: String::new(),
+                is_whole: false,
             }),
         }
     }
@@ -353,20 +359,12 @@ fn parts(join: &Join, raw: Raw, reading: &Reading) -> Result<Vec<(Side, Joined)>
     let mut ages: Vec<String> = Vec::new();
     parts
         .into_iter()
-        .map(|part| {
-            let age = age(join, &name, &part.rule, n_parts, &ages);
-            ages.push(age.clone());
+        .map(|mut part| {
+            part.age = age(join, &name, &part.rule, n_parts, &ages);
+            part.is_whole = n_parts == 1;
+            ages.push(part.age.clone());
             let published = published(&part.rule, &stamps, known.as_ref())?;
-            side(
-                join,
-                &name,
-                age,
-                part,
-                n_parts == 1,
-                times,
-                published,
-                reading,
-            )
+            side(join, &name, part, times, published, reading)
         })
         .collect()
 }
@@ -443,14 +441,17 @@ fn published(rule: &Rule, stamps: &[Stamp], said: Option<&Published>) -> Result<
 fn side(
     join: &Join,
     name: &str,
-    age: String,
     part: Part,
-    is_whole: bool,
     times: &[Time],
     known: Vec<Time>,
     reading: &Reading,
 ) -> Result<(Side, Joined)> {
-    let Part { rule, columns } = part;
+    let Part {
+        rule,
+        columns,
+        age,
+        is_whole,
+    } = part;
     let sources: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     // What stands between columns cannot stand in their names; where all are taken, none needs to be named.
     let odd = (sources.iter()).find(|name| name.contains([',', ';', '+']));
