@@ -65,6 +65,8 @@ pub enum Task {
     Import(String),
     /// Bring this series from the network into a file.
     Fetch(String),
+    /// Score these news or posts.
+    Sentiment(String),
 }
 
 impl Task {
@@ -87,6 +89,7 @@ impl Task {
             Task::Export { .. } => Verb::Export,
             Task::Import(_) => Verb::Import,
             Task::Fetch(_) => Verb::Fetch,
+            Task::Sentiment(_) => Verb::Sentiment,
         }
     }
 }
@@ -118,6 +121,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
         "audit" => (Task::Audit, inner),
         "import" => (Task::Import(word(inner, "file")), inner),
         "fetch" => (Task::Fetch(word(inner, "series")), inner),
+        "sentiment" => (Task::Sentiment(word(inner, "file")), inner),
         "importance" => {
             let model = inner.get_one::<String>("model").cloned();
             (Task::Importance(model), inner)
@@ -150,6 +154,10 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Outcome<Option<Typ
     let flags = rows.filter_map(|option| {
         let text = match option.kind {
             Kind::Switch => inner.get_flag(option.name).then(|| "true".to_owned()),
+            Kind::Several(_) => inner.get_many::<String>(option.name).map(|texts| {
+                let texts: Vec<&str> = texts.map(String::as_str).collect();
+                texts.join(";")
+            }),
             _ => inner.get_one::<String>(option.name).cloned(),
         };
         Some((option.name, text?))
@@ -281,6 +289,15 @@ fn command() -> Command {
             ),
         Verb::Import,
     ))
+    .subcommand(options(
+        bare("sentiment", "Score dated news or posts and turn them into daily features for --join").arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .required(true)
+                .help("News or posts: CSV or JSON lines, with a time and a title or text each"),
+        ),
+        Verb::Sentiment,
+    ))
     .subcommand(
         bare("models", "List, show, promote, delete, push, pull or export saved models")
             .subcommand_required(true)
@@ -347,6 +364,9 @@ fn options(mut command: Command, verb: Verb) -> Command {
         };
         command = command.arg(match option.kind {
             Kind::Switch => arg.action(ArgAction::SetTrue),
+            Kind::Several(_) => arg
+                .value_name(option.value_name())
+                .action(ArgAction::Append),
             _ => arg
                 .value_name(option.value_name())
                 .allow_negative_numbers(true),
@@ -488,6 +508,7 @@ mod tests {
             (&["export", "lstm", "--output", "a.onnx"], Verb::Export),
             (&["import", "a.h5"], Verb::Import),
             (&["fetch", "fear_greed"], Verb::Fetch),
+            (&["sentiment", "a.csv"], Verb::Sentiment),
         ];
         for (words, verb) in words {
             for option in OPTIONS.iter().filter(|option| option.serves(*verb)) {

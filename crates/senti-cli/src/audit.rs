@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use senti::Error;
-use senti::audit::{Audit, CHECKS, Check, Evidence, Options, PLANTED, audit};
+use senti::audit::{Audit, CHECKS, Check, Evidence, Options, PLANTED, audit_joined};
 use senti::observe::{Event, Next};
 use senti_io::report::write_audit;
 
@@ -57,7 +57,14 @@ pub fn run(settings: &Settings) -> Outcome {
             false => Next::Continue,
         }
     };
-    let found = audit(&reading.table, &plan, machine, &options, &mut observe);
+    let found = audit_joined(
+        &reading.table,
+        &reading.sides,
+        &plan,
+        machine,
+        &options,
+        &mut observe,
+    );
     if let Some(bar) = &mut bar {
         bar.clear();
     }

@@ -63,7 +63,7 @@ pub fn run(settings: &Settings) -> Outcome {
         key: folds.folder().display().to_string(),
         params,
         reading: &reading,
-        read_with: source::record(settings, &request),
+        read_with: source::record(settings, &request, &reading),
         config: show_config::json(settings),
         simd,
         context: "evaluation",

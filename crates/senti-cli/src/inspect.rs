@@ -30,6 +30,7 @@ pub fn run(file: &str, settings: &Settings) -> Outcome {
     let request = Request {
         source: Some(source),
         path: Some(path),
+        joins: source::joins(settings)?,
         ..source::columns(settings)
     };
     let reading = source::open(&request)?;
@@ -53,6 +54,7 @@ fn document(reading: &Reading) -> Result<Value, Error> {
     document["dialect"] = dialect;
     document["source"] = json!(reading.origin);
     document["digest"] = json!(reading.digest);
+    document["joined"] = value(serde_json::to_value(&reading.joined))?;
     Ok(document)
 }
 
@@ -104,7 +106,12 @@ fn text(reading: &Reading) -> String {
             format!("`{}`: {}", dropped.column, dropped.reason),
         );
     }
-    for warning in &found.warnings {
+    for joined in &reading.joined {
+        fact("joined", joined.summary());
+        fact("", format!("as `--join {}`", joined.join));
+    }
+    let joined = reading.joined.iter().flat_map(|joined| &joined.warnings);
+    for warning in found.warnings.iter().chain(joined) {
         fact("warning", warning.clone());
     }
     grid.left()

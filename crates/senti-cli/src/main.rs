@@ -32,6 +32,7 @@ mod push;
 mod remote;
 mod say;
 mod scores;
+mod sentiment;
 mod settings;
 mod show_config;
 mod source;
@@ -89,6 +90,7 @@ fn run(typed: &Typed) -> Outcome {
         Task::Audit => audit::run(&settings),
         Task::Import(file) => import::run(file, settings),
         Task::Fetch(word) => fetch::run(word, &settings),
+        Task::Sentiment(file) => sentiment::run(file, &settings),
         Task::Importance(word) => importance::run(word.as_deref(), settings),
         Task::Export {
             model,

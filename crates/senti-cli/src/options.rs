@@ -47,6 +47,8 @@ pub enum Verb {
     Import,
     /// `senti-ai fetch SERIES`
     Fetch,
+    /// `senti-ai sentiment FILE`
+    Sentiment,
 }
 
 impl Verb {
@@ -69,6 +71,7 @@ impl Verb {
             Verb::Export => "export",
             Verb::Import => "import",
             Verb::Fetch => "fetch",
+            Verb::Sentiment => "sentiment",
         }
     }
 }
@@ -92,6 +95,8 @@ pub enum Kind {
     Path,
     /// Any text; the word stands for it in help.
     Text(&'static str),
+    /// Texts, each given with a flag of its own, or separated by `;`; the word stands for one in help.
+    Several(&'static str),
     /// A text that fits: word for help, what fits, and that in words.
     Fitting(&'static str, fn(&str) -> bool, &'static str),
 }
@@ -107,7 +112,7 @@ pub enum Value {
     Number(f64),
     /// [`Kind::Wholes`]
     Wholes(Vec<u64>),
-    /// [`Kind::Choice`], [`Kind::Source`], [`Kind::Path`], [`Kind::Text`], [`Kind::Fitting`]
+    /// [`Kind::Choice`], [`Kind::Source`], [`Kind::Path`], [`Kind::Text`], [`Kind::Several`], [`Kind::Fitting`]
     Text(String),
 }
 
@@ -131,10 +136,10 @@ pub struct Opt {
     pub verbs: &'static [Verb],
 }
 
-use Kind::{Choice, Fitting, Number, Path, Source, Switch, Text, Whole, Wholes};
+use Kind::{Choice, Fitting, Number, Path, Several, Source, Switch, Text, Whole, Wholes};
 use Verb::{
     Audit, Backtest, Delete, Export, ExportMlflow, Fetch, Import, Importance, Inspect, Models,
-    Predict, Promote, Pull, Push, Train, Verify,
+    Predict, Promote, Pull, Push, Sentiment, Train, Verify,
 };
 
 /// Heading of the options that say what is read; a model keeps what they said.
@@ -144,6 +149,7 @@ const WALK: &str = "Walk";
 const MODEL: &str = "Model";
 const TRAINING: &str = "Training";
 const IMPORTANCE: &str = "Importance";
+const SENTIMENT: &str = "Sentiment";
 const MACHINE: &str = "Machine";
 const OUTPUT: &str = "Output";
 const MLFLOW: &str = "MLflow";
@@ -170,6 +176,7 @@ const ALL: &[Verb] = &[
     Importance,
     Import,
     Fetch,
+    Sentiment,
 ];
 /// Those, and the command whose format is that of a file.
 const EVERY: &[Verb] = &[
@@ -188,6 +195,7 @@ const EVERY: &[Verb] = &[
     Importance,
     Import,
     Fetch,
+    Sentiment,
     Export,
 ];
 /// What may bring rows from the network.
@@ -202,7 +210,9 @@ const WALKS: &[Verb] = &[Backtest];
 const PLANS: &[Verb] = &[Train, Backtest, Audit, Import];
 const SHAPED: &[Verb] = &[Train, Predict, Backtest, Audit, Import];
 const SHOWN: &[Verb] = &[Train, Predict, Backtest, Audit];
-const RUNS: &[Verb] = &[Train, Predict, Backtest, Audit, Importance, Import, Fetch];
+const RUNS: &[Verb] = &[
+    Train, Predict, Backtest, Audit, Importance, Import, Fetch, Sentiment,
+];
 const FETCHES: &[Verb] = &[Fetch];
 const DRAWS: &[Verb] = &[Train, Predict, Backtest, Importance, Import];
 const SEEDED: &[Verb] = &[Train, Backtest, Audit, Importance];
@@ -274,6 +284,7 @@ pub const OPTIONS: &[Opt] = &[
     column("close_column", &["SENTI_CLOSE_COLUMN"], "Column with the closing price; the same as --target_column"),
     column("volume_column", &["SENTI_VOLUME_COLUMN"], "Column with the traded volume"),
     Opt { name: "max_fill", env: &["SENTI_MAX_FILL"], unset: "3, or an hour's worth", kind: Whole(0, 100_000), purpose: "Longest gap to fill forward, in rows; a longer one splits the series", verbs: READERS, ..ROW },
+    Opt { name: "join", env: &["SENTI_JOIN"], unset: "none", kind: Several("FILE[,KEY=VALUE]"), purpose: "File whose series are joined to the candles as of the time they became known, as `nasdaq.csv,lag=16h15m,zone=America/New_York`; may be given several times. Keys: name, columns, lag, zone, frequency, time, known, age (docs/joins.md); in predict, verify and importance: the model's", verbs: READERS, ..ROW },
     Opt { name: "gcp_project", env: &["GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"], unset: "none", kind: Text("NAME"), purpose: "Google Cloud project for bigquery", verbs: SOURCED, ..ROW },
     Opt { name: "bq_dataset", env: &["BQ_DATASET"], unset: "none", kind: Text("NAME"), purpose: "Data set for bigquery", verbs: SOURCED, ..ROW },
 
@@ -321,6 +332,11 @@ pub const OPTIONS: &[Opt] = &[
 
     Opt { name: "repeats", group: IMPORTANCE, env: &["SENTI_REPEATS"], default: Some("10"), kind: Whole(1, 10_000), purpose: "Shuffles of every group of columns", verbs: &[Importance], ..ROW },
     Opt { name: "group_by", group: IMPORTANCE, env: &["SENTI_GROUP_BY"], default: Some("correlation"), kind: Choice(|| GroupBy::ALL.map(GroupBy::name).to_vec()), purpose: "Columns to shuffle together: those that are alike (|Spearman's rho| above 0.7), of one kind, or none", verbs: &[Importance], ..ROW },
+
+    Opt { name: "time_column", group: SENTIMENT, env: &["SENTI_TIME_COLUMN"], unset: "recognised", kind: Text("NAME"), purpose: "Column with the time of publication", verbs: &[Sentiment], ..ROW },
+    Opt { name: "text_column", group: SENTIMENT, env: &["SENTI_TEXT_COLUMN"], unset: "title, headline, description, text and the like", kind: Text("NAMES"), purpose: "Columns with titles and texts, separated by commas", verbs: &[Sentiment], ..ROW },
+    Opt { name: "author_column", group: SENTIMENT, env: &["SENTI_AUTHOR_COLUMN"], unset: "recognised, or none", kind: Text("NAME"), purpose: "Column with the author", verbs: &[Sentiment], ..ROW },
+    Opt { name: "author_cap", group: SENTIMENT, env: &["SENTI_AUTHOR_CAP"], default: Some("10"), kind: Whole(1, 1_000_000), purpose: "Posts of one author that count in a day, the first ones", verbs: &[Sentiment], ..ROW },
 
     Opt { name: "threads", group: MACHINE, env: &["SENTI_THREADS"], unset: "all cores", kind: Whole(1, 1024), purpose: "Threads to compute with; changes no result", verbs: &[Train, Backtest, Verify, Audit, Importance, Import], ..ROW },
     Opt { name: "simd", group: MACHINE, env: &["SENTI_SIMD"], default: Some("auto"), kind: Choice(crate::machine::names), purpose: "Instruction set to compute with; auto takes the widest (verify: the model's)", verbs: SOURCED, ..ROW },
@@ -377,13 +393,13 @@ impl Opt {
         self.verbs.contains(&verb)
     }
 
-    /// The default for this command. A forecast takes its lengths from the model, an import its horizon; forecast and audit write only where they
+    /// The default for this command. A forecast takes its lengths from the model, an import its horizon; forecast, audit and scoring write only where they
     /// are told to.
     pub fn default_for(&self, verb: Verb) -> Option<&'static str> {
         let from_model = ["input_seq_length", "forecast_horizon", "output"].contains(&self.name);
         match (verb, self.name) {
             (Predict, _) if from_model => None,
-            (Audit, "output") => None,
+            (Audit | Sentiment, "output") => None,
             // of a file that does not say how its network was trained: as the original's
             (Import, "loss") => Some("mse"),
             (Import, "target") => Some("price"),
@@ -406,7 +422,7 @@ impl Opt {
             Source(names) => format!("{}|PARTY:SYMBOL:INTERVAL", names().join("|")),
             Path if ["output", "registry"].contains(&self.name) => "DIR".into(),
             Path => "FILE".into(),
-            Text(word) | Fitting(word, ..) => word.into(),
+            Text(word) | Several(word) | Fitting(word, ..) => word.into(),
         }
     }
 
@@ -424,6 +440,7 @@ impl Opt {
             Source(names) => format!("{} or a series as binance:BTCUSDT:1d", names().join(" or ")),
             Path => "a path".into(),
             Text(_) => "a text".into(),
+            Several(word) => format!("{word}, several separated by `;`"),
             Fitting(_, _, wanted) => wanted.into(),
         }
     }
@@ -463,7 +480,7 @@ impl Opt {
                     .then(|| Value::Text(text.to_owned()))
             }
             Fitting(_, fits, _) => fits(text).then(|| Value::Text(text.to_owned())),
-            Path | Text(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
+            Path | Text(_) | Several(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
         }
     }
 }

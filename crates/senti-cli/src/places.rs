@@ -16,25 +16,26 @@ use senti_io::sources::Request;
 use crate::options::Verb;
 use crate::unfinished::CHECKPOINT;
 
-/// Refuses a folder in which an output would take the place of the file that is read.
+/// Refuses a folder in which an output would take the place of a file that is read.
 pub fn spare_input(request: &Request, output: &Path, verb: Verb, no_plot: bool) -> Result<()> {
     let local = request.source.as_deref() == Some("local");
-    let Some(path) = request.path.as_ref().filter(|_| local) else {
-        return Ok(());
-    };
-    // What is not there cannot be replaced; reading says so better.
-    let Ok(input) = path.canonicalize() else {
-        return Ok(());
-    };
-    for name in written(verb, no_plot) {
-        let place = output.join(&name);
-        if place.canonicalize().is_ok_and(|place| place == input) {
-            return Err(Error::input(format!(
-                "the output `{}` would replace the input `{}`",
-                place.display(),
-                path.display()
-            ))
-            .hint("give another folder with `--output DIR`"));
+    let path = request.path.as_ref().filter(|_| local);
+    let joined = request.joins.iter().map(|join| &join.path);
+    for path in path.into_iter().chain(joined) {
+        // What is not there cannot be replaced; reading says so better.
+        let Ok(input) = path.canonicalize() else {
+            continue;
+        };
+        for name in written(verb, no_plot) {
+            let place = output.join(&name);
+            if place.canonicalize().is_ok_and(|place| place == input) {
+                return Err(Error::input(format!(
+                    "the output `{}` would replace the input `{}`",
+                    place.display(),
+                    path.display()
+                ))
+                .hint("give another folder with `--output DIR`"));
+            }
         }
     }
     Ok(())

@@ -22,7 +22,7 @@ use crate::{interrupt, machine, models, places, remote, say, scores, source, tra
 /// Forecasts.
 pub fn run(settings: &Settings) -> Outcome {
     let simd = machine::simd(settings)?;
-    let request = source::request(settings)?;
+    let mut request = source::request(settings)?;
     if let Some(folder) = settings.path("output") {
         let no_plot = settings.switch("no_plot");
         places::spare_input(&request, &folder, Verb::Predict, no_plot)?;
@@ -30,6 +30,7 @@ pub fn run(settings: &Settings) -> Outcome {
     interrupt::listen()?;
     let (entry, artifact) = load(settings)?;
     agrees(settings, &entry, &artifact)?;
+    request.joins = source::joins_of_model(settings, request.joins, &artifact.manifest)?;
     let reading = read(request, &artifact)?;
     // One window: a second thread would cost more than it brings.
     let machine = Machine { threads: 1, simd };

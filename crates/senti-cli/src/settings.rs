@@ -142,7 +142,11 @@ impl Settings {
         };
         let key = || {
             let value = file.get(option.name)?;
-            Some((toml_text(value), Origin::File(file_name.clone())))
+            let text = match option.kind {
+                crate::options::Kind::Several(_) => several(value),
+                _ => toml_text(value),
+            };
+            Some((text, Origin::File(file_name.clone())))
         };
         let found = flag().or_else(environment).or_else(env_file).or_else(key);
         let setting = match found {
@@ -279,6 +283,31 @@ fn toml_text(value: &toml::Value) -> String {
             texts.join(",")
         }
         other => other.to_string(),
+    }
+}
+
+/// Texts, or tables of `file` and further keys, one after the other: `FILE,key=value;…`.
+fn several(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Array(values) => {
+            let texts: Vec<String> = values.iter().map(several).collect();
+            texts.join(";")
+        }
+        toml::Value::Table(table) => {
+            let file = table.get("file").map(toml_text).unwrap_or_default();
+            let others = table.iter().filter(|(key, _)| *key != "file");
+            others.fold(file, |text, (key, value)| {
+                let value = match value {
+                    toml::Value::Array(values) => {
+                        let texts: Vec<String> = values.iter().map(toml_text).collect();
+                        texts.join("+")
+                    }
+                    other => toml_text(other),
+                };
+                format!("{text},{key}={value}")
+            })
+        }
+        other => toml_text(other),
     }
 }
 

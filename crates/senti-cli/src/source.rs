@@ -10,7 +10,7 @@ use senti::artifact::Manifest;
 use senti::table::TableOptions;
 use senti::{Error, Result, Role, Time};
 use senti_io::parties::Series;
-use senti_io::sources::{self, Reading, Request};
+use senti_io::sources::{self, Join, Reading, Request};
 
 use crate::failure::{Outcome, hinted, usage};
 use crate::options::{DATA, OPTIONS};
@@ -116,8 +116,47 @@ pub fn request(settings: &Settings) -> Outcome<Request> {
         source: Some(choice.name),
         path,
         target_column: settings.text("target_column").map(str::to_owned),
+        joins: joins(settings)?,
         ..columns(settings)
     })
+}
+
+/// The files to join, before any is read.
+pub fn joins(settings: &Settings) -> Outcome<Vec<Join>> {
+    let text = settings.text("join").unwrap_or_default();
+    Join::parse_all(text).map_err(usage)
+}
+
+/// The joins of a forecast: those that were asked for; where none was, those that the model was trained with. A file that is given
+/// under a name of the model's takes the place of the model's file, and is read as that was.
+pub fn joins_of_model(
+    settings: &Settings,
+    asked: Vec<Join>,
+    manifest: &Manifest,
+) -> Result<Vec<Join>> {
+    let recorded = manifest.data.read_with.get("join");
+    let recorded = Join::parse_all(recorded.map_or("", String::as_str))?;
+    if settings.text("join").is_none() {
+        if !recorded.is_empty() {
+            say::note("joined is what the model was trained with; `--join` gives other files");
+        }
+        return Ok(recorded);
+    }
+    let read_as = |join: Join| -> Vec<Join> {
+        let name = join.name();
+        let alike = recorded.iter().filter(|other| other.name() == name);
+        let alike: Vec<Join> = alike
+            .map(|other| Join {
+                path: join.path.clone(),
+                ..other.clone()
+            })
+            .collect();
+        match join.is_bare() && !alike.is_empty() {
+            true => alike,
+            false => vec![join],
+        }
+    };
+    Ok(asked.into_iter().flat_map(read_as).collect())
 }
 
 /// The part of a request that has nothing to do with the place.
@@ -140,7 +179,16 @@ pub fn columns(settings: &Settings) -> Request {
 }
 
 /// What was said of the data, under the names of the options: with it the same rows are read again.
-pub fn record(settings: &Settings, request: &Request) -> BTreeMap<String, String> {
+///
+/// Of joined files everything that was recognised is kept: when a value is known must not depend on the day of the reading.
+pub fn record(
+    settings: &Settings,
+    request: &Request,
+    reading: &Reading,
+) -> BTreeMap<String, String> {
+    let joins: Vec<&str> = (reading.joined.iter())
+        .map(|joined| joined.join.as_str())
+        .collect();
     let source = request.source.as_deref().unwrap_or_default();
     let looks = match Series::is_meant(source) {
         true => SERIES,
@@ -157,6 +205,8 @@ pub fn record(settings: &Settings, request: &Request) -> BTreeMap<String, String
     let said = said.filter_map(|option| {
         let text = match option.name {
             "data_source" => source.to_owned(),
+            "join" if joins.is_empty() => return None,
+            "join" => joins.join(";"),
             name => settings.get(name).value.as_ref()?.to_string(),
         };
         (!elsewhere(option.name)).then(|| (option.name.to_owned(), text))
@@ -228,6 +278,12 @@ pub fn describe(reading: &Reading, request: &Request) {
     }
     for warning in &reading.found.warnings {
         say::note(&format!("note: {warning}"));
+    }
+    for joined in &reading.joined {
+        say::note(&joined.summary());
+        for warning in &joined.warnings {
+            say::note(&format!("note: {warning}"));
+        }
     }
     // The sample says so itself.
     let calendar = reading.table.calendar();

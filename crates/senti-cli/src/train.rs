@@ -91,7 +91,7 @@ pub fn start(settings: &Settings, plan: &Plan, imported: Option<&Imported>) -> O
         machine,
         provenance: Provenance {
             source: reading.origin.clone(),
-            read_with: source::record(settings, &request),
+            read_with: source::record(settings, &request, &reading),
             digest: reading.digest.clone(),
             code_version: env!("CARGO_PKG_VERSION").to_owned(),
         },

@@ -99,7 +99,7 @@ fn a_column_that_knows_tomorrow_fails_and_is_named() {
     assert_eq!(failed[0]["evidence"]["column"], "index");
     assert!(
         done.err
-            .starts_with("error: 1 of 16 checks failed: publication"),
+            .starts_with("error: 1 of 17 checks failed: publication"),
         "{}",
         done.err
     );

@@ -17,6 +17,7 @@ mod fetch;
 mod full_disk;
 mod import;
 mod importance;
+mod joins;
 mod killed;
 mod memory;
 mod mlflow;
@@ -24,6 +25,7 @@ mod onnx;
 #[path = "../../../senti-io/tests/it/replay.rs"]
 mod replay;
 mod run;
+mod sentiment;
 mod settings;
 mod signals;
 mod training;

@@ -33,6 +33,7 @@ fn help_and_version_are_data() {
     check("help_export", "export --help", 0);
     check("help_import", "import --help", 0);
     check("help_fetch", "fetch --help", 0);
+    check("help_sentiment", "sentiment --help", 0);
     check("version", "--version", 0);
 }
 

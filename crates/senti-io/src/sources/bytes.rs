@@ -83,8 +83,19 @@ const MAGIC: &[(&[u8], &str, &str)] = &[
     (b"\x89PNG", "a picture", "give a CSV or Parquet file"),
 ];
 
-/// Unpacks and decodes.
+/// Unpacks and decodes a table.
 pub(super) fn decode(raw: impl Read + 'static) -> Result<Text> {
+    let text = decode_text(raw)?;
+    let first = text.head.iter().find(|byte| !byte.is_ascii_whitespace());
+    if matches!(first, Some(b'{' | b'[')) {
+        return Err(Error::data("the file is JSON, not CSV or Parquet")
+            .hint("convert it, for instance with pandas' `to_csv`"));
+    }
+    Ok(text)
+}
+
+/// Unpacks and decodes; JSON is as good as a table.
+pub(super) fn decode_text(raw: impl Read + 'static) -> Result<Text> {
     let (magic, raw) = peek(raw, 8)?;
     let (inner, compression): (Box<dyn Read>, _) = if magic.starts_with(&[0x1f, 0x8b]) {
         (
@@ -178,10 +189,6 @@ fn refuse(head: &[u8]) -> Result<()> {
                 "the download may have failed or need a login; open the file to see what it says",
             ),
         );
-    }
-    if opening.starts_with('{') || opening.starts_with('[') {
-        return Err(Error::data("the file is JSON, not CSV or Parquet")
-            .hint("convert it, for instance with pandas' `to_csv`"));
     }
     if let Some(at) = head.iter().position(|byte| *byte == 0) {
         return Err(

@@ -10,8 +10,8 @@ mod number;
 mod records;
 mod time;
 
-use senti::table::{Dropped, Rows, infer_roles};
-use senti::{Column, Error, Result, Role, Table};
+use senti::table::{Dropped, Rows};
+use senti::{Column, Error, Result, Role};
 
 use self::layout::Layout;
 #[cfg(feature = "parquet")]
@@ -22,6 +22,7 @@ pub(super) use self::time::Clock;
 #[cfg(feature = "parquet")]
 pub(super) use self::time::looks_like_time;
 use super::bytes::Text;
+use super::raw::{Ask, Published, Raw};
 use super::{Dialect, Reading, Request, drop_row_numbers, printable};
 
 const DAY: i64 = 86_400_000;
@@ -31,14 +32,49 @@ const LOOK: usize = 4096;
 
 /// Reads a text.
 pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Reading> {
-    let layout = layout::find(&text.head, text.is_whole)?;
+    raw(text, &Ask::table(request))?.table(&request.table, origin)
+}
+
+/// Reads the rows of a text, before anything is made of them.
+pub(super) fn raw(text: Text, ask: &Ask<'_>) -> Result<Raw> {
+    let mut layout = layout::find(&text.head, text.is_whole)?;
+    if let Some(name) = ask.time {
+        layout.time = find_column(&layout.names, name)?;
+        layout.time_of_day = None;
+        let time = layout.time;
+        layout.numbers.retain(|&i| i != time);
+    }
+    let known = match ask.known {
+        Some(name) => Some(find_column(&layout.names, name)?),
+        None => None,
+    };
+    if known == Some(layout.time) {
+        return Err(Error::input(format!(
+            "`{}` is the column of times itself, it cannot be that of publications as well",
+            layout.names[layout.time]
+        ))
+        .hint("name the column of times with `time=COLUMN`"));
+    }
+    layout.numbers.retain(|&i| Some(i) != known);
+    let layout = layout;
     let names: Vec<&str> = layout
         .numbers
         .iter()
         .map(|&i| layout.names[i].as_str())
         .collect();
-    let assignment = infer_roles(&names, request.target_column.as_deref(), &request.roles)?;
-    let mut body = Body::new(&layout, &assignment.roles, text.expected_lines(), request);
+    let assignment = ask.roles(&names)?;
+    let mut body = Body::new(
+        &layout,
+        &assignment.roles,
+        text.expected_lines(),
+        ask.request,
+    );
+    body.known = known.map(|column| Known {
+        column,
+        clock: Clock::new(layout.decimal == b','),
+        times: Vec::new(),
+        rows: Vec::new(),
+    });
     let mut dialect = Dialect {
         format: "csv".to_owned(),
         compression: text.compression.map(str::to_owned),
@@ -71,12 +107,14 @@ pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Read
         clock,
         mut warnings,
         mut dropped,
+        known,
         ..
     } = body;
     if time.is_empty() {
         return Err(Error::data("the file has a header and no rows").hint("give at least two rows"));
     }
-    drop_row_numbers(&mut columns, &mut dropped);
+    drop_row_numbers(&mut columns, ask.is_side, &mut dropped);
+    let is_moment = clock.is_moment();
     dialect.with_clock = time.iter().any(|time| time.rem_euclid(DAY) != 0);
     dialect.time_format = clock
         .finish(&mut time, &mut warnings)
@@ -94,27 +132,113 @@ pub(super) fn read(text: Text, request: &Request, origin: String) -> Result<Read
         dialect.time_column = format!("{} {}", dialect.time_column, layout.names[i]);
     }
     dialect.order = order(&time).to_owned();
-    let (table, mut found) = Table::from_rows(
-        Rows {
-            time,
-            line,
-            columns,
-        },
-        &request.table,
-    )?;
     dropped.splice(
         0..0,
         layout.dropped.iter().chain(&assignment.dropped).cloned(),
     );
-    dropped.append(&mut found.dropped);
-    found.dropped = dropped;
     warnings.splice(
         0..0,
         layout.warnings.iter().chain(&assignment.warnings).cloned(),
     );
-    warnings.append(&mut found.warnings);
-    found.warnings = warnings;
-    Ok(Reading::new(table, found, dialect, origin))
+    let known = known.map(|known| known.finish(&layout)).transpose()?;
+    Ok(Raw {
+        rows: Rows {
+            time,
+            line,
+            columns,
+        },
+        dialect,
+        dropped,
+        warnings,
+        is_moment,
+        known,
+    })
+}
+
+/// Shows every record of a text with its line, whatever its cells are.
+pub(super) fn each_record(
+    text: Text,
+    mut see: impl FnMut(u32, &[&str]) -> Result<()>,
+) -> Result<()> {
+    let delimiter = layout::delimiter(&text.head, text.is_whole)?;
+    let mut records = Records::new(text.reader, delimiter);
+    let mut record = Record::default();
+    while records.next(&mut record)? {
+        let cells: Vec<&str> = record.cells().collect();
+        see(record.line, &cells)?;
+    }
+    Ok(())
+}
+
+/// The column of this name; letters may be small or large.
+pub(super) fn find_column(names: &[String], name: &str) -> Result<usize> {
+    let exact = names.iter().position(|other| other == name);
+    let like = || {
+        names
+            .iter()
+            .position(|other| other.eq_ignore_ascii_case(name))
+    };
+    exact.or_else(like).ok_or_else(|| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let error = Error::input(format!("there is no column `{}`", printable(name)));
+        match senti::table::nearest_name(name, &names) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint(format!("the columns are {}", names.join(", "))),
+        }
+    })
+}
+
+/// A column that says when each row was published.
+struct Known {
+    column: usize,
+    clock: Clock,
+    times: Vec<i64>,
+    /// For each row its place in `times`; none where the cell is blank.
+    rows: Vec<Option<usize>>,
+}
+
+impl Known {
+    fn push(&mut self, record: &Record, layout: &Layout) -> Result<()> {
+        let cell = record.get(self.column);
+        if number(cell, layout.decimal) == Cell::Blank {
+            self.rows.push(None);
+            return Ok(());
+        }
+        let read = self.clock.read(cell, record.line, &mut self.times);
+        read.map_err(|refusal| {
+            let error = Error::data(format!(
+                "line {}, column `{}`: `{}` is {}",
+                record.line,
+                layout.names[self.column],
+                shortened(cell),
+                refusal.reason
+            ));
+            match refusal.hint {
+                "" => error,
+                hint => error.hint(hint),
+            }
+        })?;
+        self.rows.push(Some(self.times.len() - 1));
+        Ok(())
+    }
+
+    fn finish(mut self, layout: &Layout) -> Result<Published> {
+        let is_moment = self.clock.is_moment();
+        let finished = self.clock.finish(&mut self.times, &mut Vec::new());
+        finished.map_err(|(_, refusal)| {
+            Error::data(format!(
+                "column `{}`: a date is {}",
+                layout.names[self.column], refusal.reason
+            ))
+            .hint(refusal.hint)
+        })?;
+        let times = &self.times;
+        let time = |place: &Option<usize>| place.map(|place| times[place]);
+        Ok(Published {
+            times: self.rows.iter().map(time).collect(),
+            is_moment,
+        })
+    }
 }
 
 /// An empty column with room; a guess that is too large for this machine is no room.
@@ -151,6 +275,7 @@ struct Body<'a> {
     dropped: Vec<Dropped>,
     /// Date and time of day, joined.
     joined: String,
+    known: Option<Known>,
 }
 
 impl<'a> Body<'a> {
@@ -185,6 +310,7 @@ impl<'a> Body<'a> {
             warnings: Vec::new(),
             dropped: Vec::new(),
             joined: String::new(),
+            known: None,
         }
     }
 
@@ -274,6 +400,9 @@ impl<'a> Body<'a> {
                 }
             };
             column.values.push(value);
+        }
+        if let Some(known) = &mut self.known {
+            known.push(record, self.layout)?;
         }
         self.line.push(record.line);
         if self.line.len().is_multiple_of(LOOK) {

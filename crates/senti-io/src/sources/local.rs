@@ -9,6 +9,7 @@ use std::path::Path;
 use senti::table::nearest_name;
 use senti::{Error, Result};
 
+use super::raw::{Ask, Raw};
 use super::{Reading, Request, bytes, csv, printable};
 
 pub(super) fn read(request: &Request) -> Result<Reading> {
@@ -17,33 +18,45 @@ pub(super) fn read(request: &Request) -> Result<Reading> {
             Error::input("the data source `local` needs a file").hint("give it with `--data_path`")
         );
     };
+    let raw = raw(path, &Ask::table(request))?;
+    let reading = raw.table(&request.table, shown(path));
+    reading.map_err(|error| named(path, error))
+}
+
+/// The rows of a file, before anything is made of them.
+pub(super) fn raw(path: &Path, ask: &Ask<'_>) -> Result<Raw> {
     let mut file = open(path)?;
     let mut magic = Vec::new();
     file.by_ref()
         .take(4)
         .read_to_end(&mut magic)
         .map_err(|cause| cannot(path, "read", cause))?;
-    let origin = shown(path);
-    let reading = if magic == b"PAR1" {
-        read_parquet(file, request, origin)
+    let raw = if magic == b"PAR1" {
+        read_parquet(file, ask)
     } else {
         let len = file.metadata().ok().map(|metadata| metadata.len());
         let raw = io::Cursor::new(magic).chain(file);
         bytes::decode(raw).and_then(|mut text| {
             text.len = len.filter(|_| text.compression.is_none());
-            csv::read(text, request, origin)
+            csv::raw(text, ask)
         })
     };
-    reading.map_err(|error| named(path, error))
+    raw.map_err(|error| named(path, error))
+}
+
+/// The text of a file, decoded; for what is no table.
+pub(super) fn text(path: &Path) -> Result<bytes::Text> {
+    let file = open(path)?;
+    bytes::decode_text(file).map_err(|error| named(path, error))
 }
 
 #[cfg(feature = "parquet")]
-fn read_parquet(file: File, request: &Request, origin: String) -> Result<Reading> {
-    super::parquet::read(file, request, origin)
+fn read_parquet(file: File, ask: &Ask<'_>) -> Result<Raw> {
+    super::parquet::raw(file, ask)
 }
 
 #[cfg(not(feature = "parquet"))]
-fn read_parquet(_: File, _: &Request, _: String) -> Result<Reading> {
+fn read_parquet(_: File, _: &Ask<'_>) -> Result<Raw> {
     Err(
         Error::unsupported("the file is Parquet, and this program was built without it")
             .hint("build with the feature `parquet`, or give CSV"),
@@ -51,7 +64,7 @@ fn read_parquet(_: File, _: &Request, _: String) -> Result<Reading> {
 }
 
 /// The same error with the file's name before its sentence.
-fn named(path: &Path, error: Error) -> Error {
+pub(super) fn named(path: &Path, error: Error) -> Error {
     let mut out = Error::new(error.kind(), format!("{}: {error}", shown(path)));
     if let Some(hint) = error.hint_text() {
         out = out.hint(hint.to_owned());
@@ -63,7 +76,7 @@ fn named(path: &Path, error: Error) -> Error {
 }
 
 /// A path for a sentence.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     printable(&path.display().to_string())
 }
 

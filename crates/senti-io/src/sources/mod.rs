@@ -7,19 +7,25 @@ mod bigquery;
 mod bytes;
 mod csv;
 mod dialect;
+mod join;
 mod live;
 mod local;
+mod news;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod raw;
 mod sample;
 
 use std::path::PathBuf;
 
+use senti::join::Side;
 use senti::table::{Dropped, Found, TableOptions, nearest_name};
 use senti::{Error, Result, Role, Table};
 use sha2::{Digest, Sha256};
 
 pub use dialect::{ColumnRole, Dialect};
+pub use join::{Join, Joined};
+pub use news::{Item, News, NewsRequest, read_news};
 
 /// What to read, and how.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +38,8 @@ pub struct Request {
     pub target_column: Option<String>,
     /// Roles given by the user, on top of the inferred ones.
     pub roles: Vec<(Role, String)>,
+    /// Other files whose series are joined to the table, as they were known.
+    pub joins: Vec<Join>,
     /// How rows become a table.
     pub table: TableOptions,
     /// Bytes that reading may take; more are refused as soon as it is known.
@@ -67,6 +75,10 @@ pub struct Reading {
     pub origin: String,
     /// SHA-256 of times, names and values: the same data in another dialect have the same digest.
     pub digest: String,
+    /// What was joined to it, one entry for each rule of publication.
+    pub joined: Vec<Joined>,
+    /// The joined series themselves, for an audit.
+    pub sides: Vec<Side>,
 }
 
 /// A party that tables come from.
@@ -113,8 +125,8 @@ pub fn read(request: &Request) -> Result<Reading> {
         (None, None) => "sample",
     };
     match SOURCES.iter().find(|source| source.name == name) {
-        Some(source) => (source.read)(request),
-        None if crate::parties::Series::is_meant(name) => live::read(request),
+        Some(source) => join::all((source.read)(request)?, request),
+        None if crate::parties::Series::is_meant(name) => join::all(live::read(request)?, request),
         None => {
             let names: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
             let error = Error::input(format!("there is no data source `{}`", printable(name)));
@@ -140,6 +152,8 @@ impl Reading {
             dialect,
             origin,
             digest,
+            joined: Vec::new(),
+            sides: Vec::new(),
         }
     }
 
@@ -247,13 +261,20 @@ fn is_unprintable(letter: char) -> bool {
         || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Drops series that only count the rows, as an index written with the table does.
-fn drop_row_numbers(columns: &mut Vec<senti::Column>, dropped: &mut Vec<Dropped>) {
+/// Drops series that only count the rows, as an index written with the table does. A side of few rows may rise by one in earnest:
+/// there the name must say that it is an index.
+fn drop_row_numbers(columns: &mut Vec<senti::Column>, is_side: bool, dropped: &mut Vec<Dropped>) {
+    let names_index = |name: &str| {
+        let name = name.to_lowercase();
+        name.starts_with("unnamed")
+            || ["", "#", "index", "idx", "id", "no", "row", "column 1"].contains(&name.as_str())
+    };
     columns.retain(|column| {
         let steps = || column.values.windows(2).map(|pair| pair[1] - pair[0]);
         let counts =
             column.values.len() > 2 && (steps().all(|s| s == 1.0) || steps().all(|s| s == -1.0));
-        let is_index = column.role == Role::Series && counts;
+        let is_index =
+            column.role == Role::Series && counts && (!is_side || names_index(&column.name));
         if is_index {
             dropped.push(Dropped::new(&column.name, "it only numbers the rows"));
         }

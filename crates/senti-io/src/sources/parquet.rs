@@ -10,11 +10,12 @@ use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{ByteArray, DataType, Decimal, Int96};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::schema::types::ColumnDescriptor;
-use senti::table::{Dropped, Rows, infer_roles, plain_role};
-use senti::{Column, Error, Result, Table};
+use senti::table::{Dropped, Rows, plain_role};
+use senti::{Column, Error, Result};
 
 use super::csv::{Cell, Clock, looks_like_time, number, order, shortened, time_rank};
-use super::{Dialect, Reading, Request, drop_row_numbers, printable};
+use super::raw::{Ask, Raw};
+use super::{Dialect, drop_row_numbers, printable};
 
 const DAY: i64 = 86_400_000;
 
@@ -49,14 +50,20 @@ fn damaged(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error 
 }
 
 /// Reads a file.
-pub(super) fn read(file: File, request: &Request, origin: String) -> Result<Reading> {
+pub(super) fn raw(file: File, ask: &Ask<'_>) -> Result<Raw> {
+    if ask.known.is_some() || ask.time.is_some() {
+        return Err(
+            Error::unsupported("a Parquet file's columns of times cannot be named")
+                .hint("give the file as CSV, or leave `time` and `known` out"),
+        );
+    }
     // The library asserts where it could refuse: damaged files make it panic.
-    let read = || read_checked(file, request, origin);
+    let read = || read_checked(file, ask);
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(damaged("its structure contradicts itself")))
 }
 
-fn read_checked(file: File, request: &Request, origin: String) -> Result<Reading> {
+fn read_checked(file: File, ask: &Ask<'_>) -> Result<Raw> {
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let n_rows = usize::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or(0);
@@ -73,7 +80,8 @@ fn read_checked(file: File, request: &Request, origin: String) -> Result<Reading
         .iter()
         .filter(|kind| matches!(kind, Kind::Number | Kind::Integer));
     // Text may turn out to be numbers as well; what is certain is enough to refuse at once.
-    request.check_memory(n_rows, n_numbers.count().saturating_sub(1))?;
+    ask.request
+        .check_memory(n_rows, n_numbers.count().saturating_sub(1))?;
     let mut warnings = Vec::new();
     let mut dropped = Vec::new();
 
@@ -111,6 +119,7 @@ fn read_checked(file: File, request: &Request, origin: String) -> Result<Reading
             }
         })
     })?;
+    let is_moment = is_typed || clock.is_moment();
     let with_clock = time.iter().any(|time| time.rem_euclid(DAY) != 0);
     let written = clock
         .finish(&mut time, &mut warnings)
@@ -152,18 +161,14 @@ fn read_checked(file: File, request: &Request, origin: String) -> Result<Reading
         }
     }
     let of_numbers: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-    let assignment = infer_roles(
-        &of_numbers,
-        request.target_column.as_deref(),
-        &request.roles,
-    )?;
+    let assignment = ask.roles(&of_numbers)?;
     dropped.extend(assignment.dropped);
     warnings.extend(assignment.warnings);
     let kept = columns.into_iter().zip(assignment.roles);
     let mut columns: Vec<Column> = kept
         .filter_map(|((name, values), role)| role.map(|role| Column { name, role, values }))
         .collect();
-    drop_row_numbers(&mut columns, &mut dropped);
+    drop_row_numbers(&mut columns, ask.is_side, &mut dropped);
 
     let dialect = Dialect {
         format: "parquet".to_owned(),
@@ -174,19 +179,18 @@ fn read_checked(file: File, request: &Request, origin: String) -> Result<Reading
         order: order(&time).to_owned(),
         ..Dialect::default()
     };
-    let (table, mut found) = Table::from_rows(
-        Rows {
+    Ok(Raw {
+        rows: Rows {
             time,
             line: Vec::new(),
             columns,
         },
-        &request.table,
-    )?;
-    dropped.append(&mut found.dropped);
-    found.dropped = dropped;
-    warnings.append(&mut found.warnings);
-    found.warnings = warnings;
-    Ok(Reading::new(table, found, dialect, origin))
+        dialect,
+        dropped,
+        warnings,
+        is_moment,
+        known: None,
+    })
 }
 
 fn compression(reader: &SerializedFileReader<File>) -> Option<String> {

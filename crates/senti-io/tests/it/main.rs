@@ -9,7 +9,9 @@ mod chromium;
 mod folds;
 mod importance;
 #[cfg(feature = "mlflow_export")]
+mod joins;
 mod mlflow_store;
+mod news;
 mod onnx;
 mod page;
 mod pages;

@@ -9,8 +9,9 @@ use super::subject::{Moved, Subject, each};
 use super::{Check, Evidence};
 use crate::Result;
 use crate::backtest::Walk;
+use crate::join::Side;
 use crate::plan::Plan;
-use crate::table::{Role, Rows, Table, TableOptions};
+use crate::table::{Role, Rows, Table, TableOptions, Time};
 
 /// A row of [`CHECKS`].
 pub struct CheckRow {
@@ -51,6 +52,11 @@ pub const CHECKS: &[CheckRow] = &[
         name: "table",
         help: "reading other later rows leaves the earlier rows of the table alone: gaps and blanks are filled forward only",
         run: table,
+    },
+    CheckRow {
+        name: "joins",
+        help: "other values, or none, of what was published behind an origin move no joined value at it or before",
+        run: joins,
     },
     CheckRow {
         name: "publication",
@@ -237,6 +243,86 @@ fn table(subject: &Subject<'_>) -> Result<Finding> {
     passed(format!(
         "{} with other later rows, earlier ones the same{refused}",
         count(read_again, "table")
+    ))
+}
+
+/// Rows between the time that a value of the probe is about and its publication.
+const LATE: i64 = 5;
+
+/// A series that is published late, every row of it: with it the join can be seen even where nothing is joined.
+fn probe(table: &Table) -> Result<Side> {
+    let late = |time: &Time| time + (LATE + 1) * table.calendar().step();
+    let known = table.time().iter().map(late).collect();
+    let column = ("\u{1}probe".to_owned(), table.close().to_vec());
+    Side::new("\u{1}age", table.time().to_vec(), known, vec![column])
+}
+
+fn joins(subject: &Subject<'_>) -> Result<Finding> {
+    let names: Vec<&str> = subject.sides.iter().flat_map(Side::names).collect();
+    let base = (subject.table).altered(|columns| {
+        columns.retain(|column| !names.contains(&column.name.as_str()));
+    });
+    let sides = [subject.sides, &[probe(&base)?]].concat();
+    let step = base.calendar().step();
+    let joined = subject.pipeline.join(&base, &sides)?;
+    let first_difference = |before: &Table, after: &Table, end: usize| {
+        let columns = after.columns().iter();
+        let mut pairs = columns.filter_map(|column| Some((before.column(&column.name)?, column)));
+        pairs.find_map(|(old, new)| {
+            let same = |row: &usize| super::subject::same(old.values[*row], new.values[*row]);
+            let row = (0..end).find(|row| !same(row))?;
+            Some(Evidence {
+                row: Some(subject.date(row)),
+                column: Some(old.name.replace('\u{1}', "")),
+                found: format!("was {}, became {}", old.values[row], new.values[row]),
+                ..Evidence::default()
+            })
+        })
+    };
+    if let Some(evidence) = first_difference(&subject.table, &joined, base.n_rows()) {
+        return failed("a joined column is not what its file gives", evidence);
+    }
+    let mut joins = 0;
+    for &origin in &subject.anywhere {
+        let close = base.time()[origin] + step;
+        let turned = |_: Time, known: Time, values: &mut [f64]| {
+            if known > close {
+                (values.iter_mut()).for_each(|value| *value = -2.0 * *value - 1.0);
+            }
+            known
+        };
+        let withheld = |_: Time, known: Time, _: &mut [f64]| match known > close {
+            true => Time::MAX,
+            false => known,
+        };
+        let turned: Vec<Side> = sides.iter().map(|side| side.altered(turned)).collect();
+        let withheld: Vec<Side> = sides.iter().map(|side| side.altered(withheld)).collect();
+        for (alteration, sides) in [("altered", turned), ("withheld", withheld)] {
+            joins += 1;
+            let other = subject.pipeline.join(&base, &sides)?;
+            if let Some(evidence) = first_difference(&joined, &other, origin + 1) {
+                let evidence = Evidence {
+                    alteration: Some(alteration.into()),
+                    origin: Some(subject.date(origin)),
+                    ..evidence
+                };
+                return failed(
+                    "a joined value stands in a row before it was published",
+                    evidence,
+                );
+            }
+        }
+    }
+    let joined = match names.len() {
+        0 => "nothing is joined".to_owned(),
+        n => format!(
+            "{} of {}",
+            count(n, "column"),
+            count(subject.sides.len(), "joined file")
+        ),
+    };
+    passed(format!(
+        "{joined}; with a probe that is published {LATE} rows late joined {joins} times with other later publications, earlier rows the same"
     ))
 }
 

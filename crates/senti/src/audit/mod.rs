@@ -18,6 +18,7 @@ pub use planted::PLANTED;
 use self::pipeline::{Clean, Pipeline, Setting};
 use self::subject::Subject;
 use crate::doors::Machine;
+use crate::join::Side;
 use crate::observe::{Event, Next, Observer, interrupted};
 use crate::plan::Plan;
 use crate::table::Table;
@@ -128,6 +129,18 @@ pub fn audit(
     options: &Options,
     observe: &mut Observer<'_>,
 ) -> Result<Audit> {
+    audit_joined(table, &[], plan, machine, options, observe)
+}
+
+/// The same for a table that has columns from these sides, which are looked at as well.
+pub fn audit_joined(
+    table: &Table,
+    sides: &[Side],
+    plan: &Plan,
+    machine: Machine,
+    options: &Options,
+    observe: &mut Observer<'_>,
+) -> Result<Audit> {
     if options.origins == 0 {
         return Err(Error::plan("`origins` is 0, wanted at least 1"));
     }
@@ -142,7 +155,7 @@ pub fn audit(
     go_on("preparing", 0)?;
     let setting = setting(&cut, plan, machine)?;
     let clean = Clean(setting.clone());
-    let subject = Subject::new(&clean, &cut, table, options)?;
+    let subject = Subject::new(&clean, &cut, table, sides, options)?;
     let mut checks = Vec::new();
     for (done, row) in CHECKS.iter().enumerate() {
         go_on(row.name, done)?;
@@ -171,7 +184,7 @@ pub fn audit(
 
 /// Audits another pipeline with every check; for tests that plant a leak of their own.
 pub fn examine(pipeline: &dyn Pipeline, table: &Table, options: &Options) -> Result<Vec<Check>> {
-    let subject = Subject::new(pipeline, table, table, options)?;
+    let subject = Subject::new(pipeline, table, table, &[], options)?;
     CHECKS.iter().map(|row| row.check(&subject)).collect()
 }
 
@@ -186,9 +199,11 @@ fn assumed(subject: &Subject<'_>, table: &Table) -> Vec<String> {
     let setting = subject.pipeline.setting();
     let mut assumed = vec![
         "the values of a row are known when its candle closes, one step behind its time; forecasts start there. A column that is published \
-         later must be shifted by whoever makes the table"
+         later must be shifted by whoever makes the table, or come from a file of its own with `--join`"
             .to_owned(),
     ];
+    let told = subject.sides.iter().map(Side::words);
+    assumed.extend(told.filter(|words| !words.is_empty()).map(str::to_owned));
     let small = &setting.small;
     assumed.push(match small.model_type.as_str() {
         "lstm" => format!(

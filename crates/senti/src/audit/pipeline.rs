@@ -14,6 +14,7 @@ use crate::doors::{self, Machine, Provenance};
 use crate::evaluation::Evaluation;
 use crate::features::FeatureSet;
 use crate::forecast::{Forecast, Predictions};
+use crate::join::{Side, join};
 use crate::matrix::Matrix;
 use crate::metrics::Evaluator;
 use crate::models::{self, CHUNK, Start};
@@ -144,6 +145,11 @@ pub trait Pipeline: Sync {
     /// The table as the steps see it.
     fn table<'t>(&self, table: &'t Table) -> Result<Cow<'t, Table>> {
         Ok(Cow::Borrowed(table))
+    }
+
+    /// The table with other series beside its candles.
+    fn join(&self, table: &Table, sides: &[Side]) -> Result<Table> {
+        join(table, sides)
     }
 
     /// Learns which features there are, computes them, and splits.

@@ -15,6 +15,7 @@ use crate::backtest::{Backtest, Walk};
 use crate::evaluation::Evaluation;
 use crate::features::FeatureSet;
 use crate::forecast::{Forecast, Predictions};
+use crate::join::{Side, join};
 use crate::matrix::Matrix;
 use crate::observe::Next;
 use crate::plan::{LEVELS, Plan};
@@ -100,6 +101,7 @@ pub const PLANTED: &[PlantedRow] = planted! {
     "no_gap" NoGap &["parts"], "a part begins where the one before ends";
     "learned_from_test" LearnedFromTest &["learning"], "the model learns from the test part, too";
     "learned_once" LearnedOnce &["backtest"], "a walk forward learns once, from all rows";
+    "late_published" LatePublished &["joins"], "a joined value stands at the time that it is about, not at its publication";
     "column_a_day_early" ColumnEarly &["publication"], "a column stands in the row before the one it is known in";
 };
 
@@ -387,6 +389,13 @@ pipeline!(LearnedOnce {
             track.predictions = predictions;
         }
         Ok(walked)
+    }
+});
+
+pipeline!(LatePublished {
+    fn join(&self, table: &Table, sides: &[Side]) -> Result<Table> {
+        let early = |side: &Side| side.altered(|about, _, _| about);
+        join(table, &sides.iter().map(early).collect::<Vec<_>>())
     }
 });
 

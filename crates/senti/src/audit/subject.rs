@@ -12,6 +12,7 @@ use senti_engine::random::{Purpose, Stream};
 use super::alter::Alteration;
 use super::pipeline::{Pipeline, Run, window};
 use super::{Evidence, Options};
+use crate::join::Side;
 use crate::matrix::Matrix;
 use crate::prepare::Preparation;
 use crate::table::Table;
@@ -28,6 +29,8 @@ pub struct Subject<'a> {
     pub table: Cow<'a, Table>,
     /// All rows.
     pub whole: &'a Table,
+    /// The series that were joined to it.
+    pub sides: &'a [Side],
     pub ground: Ground,
     pub preparation: Preparation,
     /// The model that was trained through the door.
@@ -52,6 +55,7 @@ impl<'a> Subject<'a> {
         pipeline: &'a dyn Pipeline,
         table: &'a Table,
         whole: &'a Table,
+        sides: &'a [Side],
         options: &Options,
     ) -> Result<Self> {
         let table = pipeline.table(table)?;
@@ -82,6 +86,7 @@ impl<'a> Subject<'a> {
             pipeline,
             table,
             whole,
+            sides,
             ground,
             preparation,
             run,
@@ -114,6 +119,7 @@ impl<'a> Subject<'a> {
             pipeline,
             table,
             whole: self.whole,
+            sides: self.sides,
             ground,
             preparation,
             run: self.run.clone(),

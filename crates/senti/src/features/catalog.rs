@@ -127,7 +127,7 @@ pub const FEATURES: &[Feature] = features! {
 };
 
 /// Milliseconds of a day.
-pub(super) const DAY: i64 = 86_400_000;
+pub(crate) const DAY: i64 = 86_400_000;
 
 fn logarithm(volatility: &mut [f64]) {
     for value in volatility {

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use senti::audit::pipeline::{Clean, Label, Pipeline, Run, Setting, Taught};
-use senti::audit::{Audit, CHECKS, Options, PLANTED, audit, examine, setting};
+use senti::audit::{Audit, CHECKS, Options, PLANTED, audit, audit_joined, examine, setting};
 use senti::evaluation::Evaluation;
 use senti::features::FeatureSet;
 use senti::forecast::Forecast;
+use senti::join::{Side, join};
 use senti::matrix::Matrix;
 use senti::observe::{Event, Next};
 use senti::plan::{Draft, Plan, Target};
@@ -421,6 +422,58 @@ fn a_column_that_is_dated_early_is_found() {
     let early = with(0);
     assert!(!early.passed);
     assert_eq!(early.evidence.unwrap().column.as_deref(), Some("index"));
+}
+
+/// A series about every fifth day, published so many days later: hashed values, nothing that helps.
+fn index(table: &Table, late: i64) -> Side {
+    let time: Vec<i64> = table.time().iter().copied().step_by(5).collect();
+    let known = time.iter().map(|time| time + late * DAY).collect();
+    let value = |row: usize| ((row * 7919 + 13) % 101) as f64;
+    let values = (0..time.len()).map(value).collect();
+    let side = Side::new("index_age", time, known, vec![("index".into(), values)]).unwrap();
+    side.told(format!("`index` is known {late} days late"))
+}
+
+#[test]
+fn a_joined_value_may_not_stand_before_its_publication() {
+    let table = table(rows(420, 1));
+    let published = index(&table, 12);
+    let audited = |joined: &Table| {
+        let sides = [published.clone()];
+        audit_joined(
+            joined,
+            &sides,
+            &plan("basic"),
+            machine(2),
+            &FEW,
+            &mut |_| Next::Continue,
+        )
+    };
+    let honest = audited(&join(&table, std::slice::from_ref(&published)).unwrap()).unwrap();
+    check_clean(&honest);
+    assert!(
+        honest
+            .assumed
+            .contains(&"`index` is known 12 days late".to_owned())
+    );
+    let plant = honest
+        .planted
+        .iter()
+        .find(|plant| plant.name == "late_published");
+    assert_eq!(plant.unwrap().by.as_ref().unwrap().name, "joins");
+    // the same series at the days that it is about
+    let early = join(&table, &[index(&table, 0)]).unwrap();
+    let found = audited(&early).unwrap();
+    let check = found
+        .checks
+        .iter()
+        .find(|check| check.name == "joins")
+        .unwrap();
+    assert!(!check.passed && !found.clean);
+    assert_eq!(
+        check.evidence.clone().unwrap().column.as_deref(),
+        Some("index")
+    );
 }
 
 #[test]

@@ -266,7 +266,7 @@ fn sample(head: &[u8], is_whole: bool, delimiter: u8) -> Result<Vec<Record>> {
 
 /// The separator that gives nearly all lines the same number of cells, times among them. A comma counts last: it may be a
 /// decimal comma.
-fn delimiter(head: &[u8], is_whole: bool) -> Result<u8> {
+pub(super) fn delimiter(head: &[u8], is_whole: bool) -> Result<u8> {
     let mut best: Option<((f64, f64), u8)> = None;
     let mut trouble: Option<(usize, Error)> = None;
     for delimiter in *b"\t;|," {

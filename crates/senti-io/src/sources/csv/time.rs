@@ -103,6 +103,11 @@ impl Clock {
         Ok(())
     }
 
+    /// Are times moments, written with a zone or as unix time, rather than what some clock shows?
+    pub fn is_moment(&self) -> bool {
+        self.has_zone || self.kind.is_some_and(Kind::is_unix)
+    }
+
     /// Settles what single rows cannot, and moves times to UTC. A refusal comes with the first row it is about.
     pub fn finish(
         self,
