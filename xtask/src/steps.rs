@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use serde_json::Value;
 
 use crate::graph;
+use crate::python;
 use crate::tally::Tally;
 
 /// Everything.
@@ -29,6 +30,7 @@ pub fn test() -> ExitCode {
         cargo(&["fmt", "--all", "--check"]),
     );
     step(&mut tally, "lints", cargo(&lints));
+    python_environments(&mut tally);
     tests(&mut tally);
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
@@ -103,6 +105,22 @@ fn step(tally: &mut Tally, name: &str, mut command: Command) {
         Err(error) => {
             println!("{name} did not start: {error}");
             tally.check(name, false);
+        }
+    }
+}
+
+/// Python with real MLflow. Missing, it is a failure where MLflow is required; elsewhere the tests that want it skip.
+fn python_environments(tally: &mut Tally) {
+    println!("== python environments");
+    for environment in python::ENVIRONMENTS {
+        let name = format!("python environment of {}", environment.name);
+        match python::make(environment) {
+            Ok(()) => tally.check(&name, true),
+            Err(why) if python::required() => {
+                println!("{}: {why}", environment.name);
+                tally.check(&name, false);
+            }
+            Err(why) => tally.skip(format!("tests with {}: {why}", environment.name)),
         }
     }
 }

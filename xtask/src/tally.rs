@@ -12,6 +12,7 @@ pub struct Tally {
     failed: usize,
     skipped: usize,
     failures: Vec<String>,
+    reasons: Vec<String>,
 }
 
 impl Tally {
@@ -24,6 +25,13 @@ impl Tally {
                 self.failures.push(name.to_owned());
             }
         }
+    }
+
+    /// Something that could not be looked at here, and why; said now and in the closing lines.
+    pub fn skip(&mut self, what: String) {
+        println!("skipped: {what}");
+        self.skipped += 1;
+        self.reasons.push(what);
     }
 
     /// A line of a test binary: `test result: ok. 3 passed; 0 failed; 1 ignored; …`, or `test name ... FAILED`.
@@ -72,6 +80,9 @@ impl fmt::Display for Tally {
         for name in &self.failures {
             writeln!(f, "failed: {name}")?;
         }
+        for reason in &self.reasons {
+            writeln!(f, "skipped: {reason}")?;
+        }
         write!(f, "{} passed, {} failed", self.passed, self.failed)?;
         match self.skipped {
             0 => Ok(()),
@@ -91,11 +102,12 @@ mod tests {
         tally.read("test a ... ok");
         tally.read("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s");
         assert_eq!(tally.to_string(), "4 passed, 0 failed, 1 skipped");
+        tally.skip("MLflow 3: no Python".to_owned());
         tally.read("test b::c ... FAILED");
         tally.read("test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s");
         assert_eq!(
             tally.to_string(),
-            "failed: b::c\n5 passed, 1 failed, 1 skipped"
+            "failed: b::c\nskipped: MLflow 3: no Python\n5 passed, 1 failed, 2 skipped"
         );
         assert_eq!(
             format!("{:?}", tally.code()),

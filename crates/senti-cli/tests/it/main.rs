@@ -17,6 +17,7 @@ mod full_disk;
 mod importance;
 mod killed;
 mod memory;
+mod mlflow;
 mod run;
 mod settings;
 mod signals;
