@@ -5,6 +5,7 @@
 
 use senti::importance::groups::GroupBy;
 use senti::models::MODELS;
+use senti_io::bigquery;
 use senti_io::sources::SOURCES;
 use serde_json::json;
 
@@ -114,6 +115,7 @@ const WALK: &str = "Walk";
 const MODEL: &str = "Model";
 const TRAINING: &str = "Training";
 const IMPORTANCE: &str = "Importance";
+const BIGQUERY: &str = "BigQuery";
 const MACHINE: &str = "Machine";
 const OUTPUT: &str = "Output";
 const SETTINGS: &str = "Settings";
@@ -177,6 +179,12 @@ const fn share(
     }
 }
 
+/// May it stand behind `--write`?
+fn writes(text: &str) -> bool {
+    let target = text.strip_prefix("bigquery:");
+    target.is_some_and(|target| bigquery::TableName::parse(target, Some("p"), Some("d")).is_ok())
+}
+
 /// Every option, in the order of help.
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
@@ -191,6 +199,16 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "max_fill", env: &["SENTI_MAX_FILL"], unset: "3, or an hour's worth", kind: Whole(0, 100_000), purpose: "Longest gap to fill forward, in rows; a longer one splits the series", verbs: READERS, ..ROW },
     Opt { name: "gcp_project", env: &["GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"], unset: "none", kind: Text("NAME"), purpose: "Google Cloud project for bigquery", verbs: SOURCED, ..ROW },
     Opt { name: "bq_dataset", env: &["BQ_DATASET"], unset: "none", kind: Text("NAME"), purpose: "Data set for bigquery", verbs: SOURCED, ..ROW },
+    Opt { name: "table", env: &["BQ_TABLE"], default: Some("raw"), kind: Text("NAME"), purpose: "Table for bigquery: table, dataset.table or project.dataset.table", verbs: SOURCED, ..ROW },
+    Opt { name: "query", env: &["BQ_QUERY"], unset: "the whole table", kind: Text("SQL"), purpose: "Query for bigquery, a SELECT in GoogleSQL, instead of a table", verbs: SOURCED, ..ROW },
+    Opt { name: "bq_location", env: &["BQ_LOCATION"], unset: "found out", kind: Text("PLACE"), purpose: "Where the data of bigquery are: US, EU, europe-west3", verbs: SOURCED, ..ROW },
+
+    Opt { name: "max_bytes_billed", group: BIGQUERY, env: &["BQ_MAX_BYTES_BILLED"], default: Some("10GiB"), kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most that a query may bill; one that would read more is not run", verbs: SOURCED, ..ROW },
+    Opt { name: "bq_cache", group: BIGQUERY, env: &["BQ_CACHE"], default: Some("auto"), kind: Choice(|| bigquery::Mode::ALL.map(bigquery::Mode::name).to_vec()), purpose: "Local copies of what was read: auto reads one while it is as new as the table, renew writes it anew, only asks nobody, off keeps none", verbs: SOURCED, ..ROW },
+    Opt { name: "bq_page_rows", group: BIGQUERY, env: &["BQ_PAGE_ROWS"], default: Some("50000"), kind: Whole(1, 10_000_000), purpose: "Rows to ask for at once", verbs: SOURCED, ..ROW },
+    Opt { name: "bq_emulator", group: BIGQUERY, env: &["BIGQUERY_EMULATOR_HOST"], unset: "none", kind: Text("HOST:PORT"), purpose: "Emulator to ask instead of Google, without credentials", verbs: SOURCED, ..ROW },
+    Opt { name: "write", group: BIGQUERY, env: &["SENTI_WRITE"], unset: "nowhere", kind: Fitting("bigquery:TABLE", writes, "bigquery: and dataset.table or project.dataset.table"), purpose: "Table to write the forecast into; made where it is missing", verbs: &[Predict], ..ROW },
+    Opt { name: "write_mode", group: BIGQUERY, env: &["SENTI_WRITE_MODE"], default: Some("append"), kind: Choice(|| bigquery::WriteMode::ALL.map(bigquery::WriteMode::name).to_vec()), purpose: "With --write: keep the rows that are there, or replace them all", verbs: &[Predict], ..ROW },
 
     Opt { name: "input_seq_length", group: WINDOW, env: &["LSTM_INPUT_SEQ_LENGTH"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Past steps that a forecast looks at", verbs: SHAPED },
     Opt { name: "forecast_horizon", group: WINDOW, env: &["LSTM_FORECAST_HORIZON"], default: Some("30"), unset: "the model's", kind: Whole(1, 10_000), purpose: "Steps ahead to forecast", verbs: SHAPED },

@@ -8,6 +8,7 @@ use senti::artifact::Artifact;
 use senti::doors::{Machine, forecast};
 use senti::forecast::Forecast;
 use senti::{Error, Result, Role};
+use senti_io::bigquery::{self, About, Memo, WriteMode, Written, forecast_rows};
 use senti_io::registry::{Entry, Registry};
 use senti_io::report::{date, forecast_value, write_forecast};
 use senti_io::sources::{Reading, Request};
@@ -22,7 +23,11 @@ use crate::{interrupt, machine, models, places, say, scores, source, train};
 /// Forecasts.
 pub fn run(settings: &Settings) -> Outcome {
     let simd = machine::simd(settings)?;
-    let request = source::request(settings)?;
+    let mut request = source::request(settings)?;
+    if let Some(place) = &mut request.bigquery {
+        // Names may have to be read again in the model's sense; rows need not.
+        place.memo = Some(Memo::default());
+    }
     if let Some(folder) = settings.path("output") {
         let no_plot = settings.switch("no_plot");
         places::spare_input(&request, &folder, Verb::Predict, no_plot)?;
@@ -52,6 +57,7 @@ pub fn run(settings: &Settings) -> Outcome {
         )?,
         None => Vec::new(),
     };
+    let written = write(settings, &entry, &reading, &forecast)?;
     let manifest = &artifact.manifest;
     let trained = date(manifest.data.last, manifest.data.step);
     let model = format!(
@@ -67,7 +73,10 @@ pub fn run(settings: &Settings) -> Outcome {
     }
     if settings.json() {
         say::note(&told);
-        let document = document(&entry, &artifact, &reading, &forecast, &files);
+        let mut document = document(&entry, &artifact, &reading, &forecast, &files);
+        if let Some(written) = &written {
+            document["written"] = json!({"table": written.table.to_string(), "rows": written.rows, "created": written.created});
+        }
         return say::result(true, || document, String::new);
     }
     say::note(&model);
@@ -77,7 +86,36 @@ pub fn run(settings: &Settings) -> Outcome {
     if !files.is_empty() {
         say::note(train::written(&files).trim_end());
     }
+    if let Some(Written { table, rows, created }) = written {
+        let made = if created { ", a new table" } else { "" };
+        say::note(&format!("wrote {rows} rows into BigQuery `{table}`{made}"));
+    }
     Ok(())
+}
+
+/// Writes the forecast into BigQuery, where that is wanted.
+fn write(
+    settings: &Settings,
+    entry: &Entry,
+    reading: &Reading,
+    forecast: &Forecast,
+) -> Result<Option<Written>> {
+    let target = settings.text("write").and_then(|text| text.strip_prefix("bigquery:"));
+    let Some(target) = target else {
+        return Ok(None);
+    };
+    let about = About {
+        issued_at: source::now(),
+        model: &entry.model_type,
+        version: entry.version,
+        data_digest: &reading.digest,
+    };
+    let rows = forecast_rows(forecast, &about)?;
+    let mode = WriteMode::ALL.into_iter();
+    let mode = mode.into_iter().find(|mode| Some(mode.name()) == settings.text("write_mode"));
+    let place = source::place(settings);
+    let mode = mode.unwrap_or_default();
+    bigquery::write(&place, target, mode, &rows, &source::watch()).map(Some)
 }
 
 /// Does the forecast start inside the rows that the model was made from?

@@ -10,6 +10,7 @@
 mod audit;
 mod backtest;
 mod bad_input;
+mod bigquery;
 mod care;
 mod damaged;
 mod end_to_end;
@@ -18,6 +19,8 @@ mod importance;
 mod killed;
 mod memory;
 mod mlflow;
+mod proxy;
+mod python;
 mod run;
 mod settings;
 mod signals;

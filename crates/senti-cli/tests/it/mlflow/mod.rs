@@ -8,5 +8,6 @@
 )]
 
 mod harness;
-pub mod proxy;
 pub mod server;
+
+pub use crate::proxy;
