@@ -111,11 +111,10 @@ fn write(
         data_digest: &reading.digest,
     };
     let rows = forecast_rows(forecast, &about)?;
-    let mode = WriteMode::ALL.into_iter();
-    let mode = mode.into_iter().find(|mode| Some(mode.name()) == settings.text("write_mode"));
-    let place = source::place(settings);
-    let mode = mode.unwrap_or_default();
-    bigquery::write(&place, target, mode, &rows, &source::watch()).map(Some)
+    let named = settings.text("write_mode");
+    let mode = (WriteMode::ALL.into_iter()).find(|mode| Some(mode.name()) == named);
+    let (place, watch) = (source::place(settings), source::watch());
+    bigquery::write(&place, target, mode.unwrap_or_default(), &rows, &watch).map(Some)
 }
 
 /// Does the forecast start inside the rows that the model was made from?

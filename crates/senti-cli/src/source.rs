@@ -138,8 +138,8 @@ pub fn place(settings: &Settings) -> Place {
     // A flag for the table wins over a query that was configured.
     let by_flag = |name: &str| settings.get(name).origin == Origin::Flag;
     let table_wins = by_flag("table") && !by_flag("query");
-    let mode = bigquery::Mode::ALL.into_iter();
-    let mode = mode.into_iter().find(|mode| Some(mode.name()) == settings.text("bq_cache"));
+    let named = settings.text("bq_cache");
+    let mode = (bigquery::Mode::ALL.into_iter()).find(|mode| Some(mode.name()) == named);
     Place {
         project: text("gcp_project").or_else(project_of_key_file),
         dataset: text("bq_dataset"),

@@ -223,8 +223,9 @@ fn moment(text: &str, kind: &str) -> Option<i64> {
 }
 
 fn of_civil(moment: civil::DateTime) -> Option<i64> {
-    let moment = moment.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    Some(moment.timestamp().as_millisecond())
+    let moment = jiff::tz::Offset::UTC.to_timestamp(moment).ok()?;
+    // sub-milliseconds fall to the past, as those of timestamps do
+    Some(moment.as_microsecond().div_euclid(1000))
 }
 
 #[cfg(test)]
