@@ -36,7 +36,8 @@ pub struct Environment {
     last: &'static str,
 }
 
-const MLFLOW: &str = "import mlflow, sys; print('mlflow', mlflow.__version__, 'on Python', sys.version.split()[0])";
+const MLFLOW: &str =
+    "import mlflow, sys; print('mlflow', mlflow.__version__, 'on Python', sys.version.split()[0])";
 
 /// The emulator would fetch DuckDB's extension from the internet at its start; the package index has it as well.
 const BIGQUERY: &str = "import bqemulator, sys, duckdb_extensions; duckdb_extensions.import_extension('spatial'); \
@@ -201,7 +202,13 @@ fn run(command: &mut Command, name: &str) -> Result<(), String> {
         .expect("stdout was piped two lines above");
     for line in BufReader::new(out).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
-        let tells = ["Collecting ", "Installing ", "Successfully ", "mlflow ", "bqemulator "];
+        let tells = [
+            "Collecting ",
+            "Installing ",
+            "Successfully ",
+            "mlflow ",
+            "bqemulator ",
+        ];
         if tells.iter().any(|start| line.starts_with(start)) {
             let short: String = line.chars().take(100).collect();
             println!("   {short}");

@@ -86,7 +86,12 @@ pub fn run(settings: &Settings) -> Outcome {
     if !files.is_empty() {
         say::note(train::written(&files).trim_end());
     }
-    if let Some(Written { table, rows, created }) = written {
+    if let Some(Written {
+        table,
+        rows,
+        created,
+    }) = written
+    {
         let made = if created { ", a new table" } else { "" };
         say::note(&format!("wrote {rows} rows into BigQuery `{table}`{made}"));
     }
@@ -100,7 +105,9 @@ fn write(
     reading: &Reading,
     forecast: &Forecast,
 ) -> Result<Option<Written>> {
-    let target = settings.text("write").and_then(|text| text.strip_prefix("bigquery:"));
+    let target = settings
+        .text("write")
+        .and_then(|text| text.strip_prefix("bigquery:"));
     let Some(target) = target else {
         return Ok(None);
     };

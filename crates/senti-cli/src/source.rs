@@ -15,8 +15,8 @@ use senti_io::sources::{self, Reading, Request};
 use senti_io::watch::Watch;
 
 use crate::failure::{Outcome, hinted, usage};
-use crate::options::{DATA, OPTIONS};
 use crate::interrupt::{self, Stage};
+use crate::options::{DATA, OPTIONS};
 use crate::settings::{Origin, Settings};
 use crate::{memory, say};
 
@@ -103,7 +103,9 @@ pub fn choose(settings: &Settings) -> Result<Choice> {
         return Err(Error::input(format!(
             "`--{place}` is given, but the data source is `{name}` ({why})"
         ))
-        .hint(format!("leave `--{place}` out, or use `--data_source bigquery`")));
+        .hint(format!(
+            "leave `--{place}` out, or use `--data_source bigquery`"
+        )));
     }
     if by_flag("query") && by_flag("table") {
         return Err(Error::input("`--query` and `--table` are both given")
@@ -167,7 +169,9 @@ fn project_of_key_file() -> Option<String> {
 fn cache_folder() -> Option<PathBuf> {
     let folder = |name: &str| {
         let folder = std::env::var_os(name).filter(|folder| !folder.is_empty());
-        folder.map(PathBuf::from).filter(|folder| folder.is_absolute())
+        folder
+            .map(PathBuf::from)
+            .filter(|folder| folder.is_absolute())
     };
     let base = folder("XDG_CACHE_HOME").or_else(|| match std::env::consts::OS {
         "windows" => folder("LOCALAPPDATA"),
@@ -272,7 +276,10 @@ pub fn open(request: &Request) -> Result<Reading> {
     let reading = sources::read(request);
     interrupt::stage(Stage::Starting);
     match interrupt::wanted() {
-        true => Err(Error::new(ErrorKind::Interrupted, "stopped: nothing was written")),
+        true => Err(Error::new(
+            ErrorKind::Interrupted,
+            "stopped: nothing was written",
+        )),
         false => reading,
     }
 }

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The environment in the folder that this variable names, else in the folder of this name at the root of the workspace.
 pub fn find(variable: &str, own: &str) -> Result<PathBuf, String> {
     let given = std::env::var_os(variable).map(PathBuf::from);
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(own);
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(own);
     let folder = given.clone().unwrap_or_else(|| own.clone());
     let folder = folder
         .canonicalize()

@@ -100,7 +100,8 @@ impl Client {
             ..Limits::default()
         };
         let stop = watch.clone();
-        let http = Http::new(limits, &Trust::default(), Vec::new())?.stopping(move || stop.stopped());
+        let http =
+            Http::new(limits, &Trust::default(), Vec::new())?.stopping(move || stop.stopped());
         let (base, whom, credentials) = match emulator {
             Some(text) => {
                 let text = text.trim();
@@ -174,7 +175,10 @@ impl Client {
         body.extend_from_slice(rows);
         body.extend_from_slice(format!("\r\n--{EDGE}--\r\n").as_bytes());
         let call = Call::post(url)
-            .header("content-type", format!("multipart/related; boundary={EDGE}"))
+            .header(
+                "content-type",
+                format!("multipart/related; boundary={EDGE}"),
+            )
             .content(Content::Bytes(&body));
         self.ask(&call)
     }
@@ -267,7 +271,9 @@ impl Client {
         let whom = &self.whom;
         let project = &self.project;
         let said = |kind: ErrorKind, sentence: String, hint: String| {
-            Error::new(kind, sentence).because(message.clone()).hint(hint)
+            Error::new(kind, sentence)
+                .because(message.clone())
+                .hint(hint)
         };
         match reason.as_str() {
             "notFound" => said(
@@ -357,7 +363,11 @@ fn named(reason: &str) -> String {
 /// Failure of a job that has ended, if it has failed; also what an emulator says with status 200.
 pub(super) fn failure(document: &Value) -> Option<Refusal> {
     let error = match &document["status"]["errorResult"] {
-        Value::Null if document["schema"]["fields"].as_array().is_none_or(Vec::is_empty) => {
+        Value::Null
+            if document["schema"]["fields"]
+                .as_array()
+                .is_none_or(Vec::is_empty) =>
+        {
             // a finished query without columns, and errors beside it
             document["errors"].get(0)?
         }
@@ -376,13 +386,17 @@ pub(super) fn failure(document: &Value) -> Option<Refusal> {
 fn place(message: &str) -> Option<(u32, u32)> {
     let pair = |text: &str, between: &str, end: &str| {
         let (line, rest) = text.split_once(between)?;
-        let stop = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let stop = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
         let (column, after) = rest.split_at(stop);
         let whole = after.starts_with(end).then_some(())?;
         let _: () = whole;
         Some((line.parse().ok()?, column.parse().ok()?))
     };
-    let bracket = message.match_indices('[').find_map(|(at, _)| pair(&message[at + 1..], ":", "]"));
+    let bracket = message
+        .match_indices('[')
+        .find_map(|(at, _)| pair(&message[at + 1..], ":", "]"));
     let words = || {
         let at = message.find("Line ")?;
         pair(&message[at + 5..], ", Col: ", "")
@@ -428,8 +442,14 @@ mod tests {
     #[test]
     fn places_in_queries_are_found_in_messages() {
         // the first as BigQuery writes it, the second as bqemulator does
-        assert_eq!(place("Syntax error: Unexpected identifier \"SELEC\" at [1:7]"), Some((1, 7)));
-        assert_eq!(place("Required keyword missing. Line 2, Col: 12.  SELEC"), Some((2, 12)));
+        assert_eq!(
+            place("Syntax error: Unexpected identifier \"SELEC\" at [1:7]"),
+            Some((1, 7))
+        );
+        assert_eq!(
+            place("Required keyword missing. Line 2, Col: 12.  SELEC"),
+            Some((2, 12))
+        );
         assert_eq!(place("Not found: [dataset] at Line x"), None);
     }
 
@@ -442,7 +462,8 @@ mod tests {
     #[test]
     fn an_emulator_gets_no_credentials() {
         let watch = Watch::default();
-        let client = Client::open("p-1", Some("127.0.0.1:9050"), Scope::Jobs, &watch).expect("a client");
+        let client =
+            Client::open("p-1", Some("127.0.0.1:9050"), Scope::Jobs, &watch).expect("a client");
         assert_eq!(client.base, "http://127.0.0.1:9050");
         assert!(matches!(client.credentials, Credentials::Nobody));
     }
@@ -450,7 +471,9 @@ mod tests {
     #[test]
     fn a_failed_job_is_a_refusal_and_a_warning_beside_columns_is_none() {
         let failed = serde_json::json!({"status": {"errorResult": {"reason": "invalidQuery", "message": "x at [1:2]"}}});
-        assert!(matches!(failure(&failed), Some(Refusal::Said { reason, .. }) if reason == "invalidQuery"));
+        assert!(
+            matches!(failure(&failed), Some(Refusal::Said { reason, .. }) if reason == "invalidQuery")
+        );
         let quiet = serde_json::json!({"jobComplete": true, "errors": [{"reason": "invalidQuery", "message": "x"}], "schema": {"fields": []}});
         assert!(failure(&quiet).is_some());
         let fine = serde_json::json!({"jobComplete": true, "errors": [{"reason": "x"}], "schema": {"fields": [{"name": "a"}]}});

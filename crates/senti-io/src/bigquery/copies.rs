@@ -92,7 +92,11 @@ impl Copies {
 
     fn path(&self, key: &str) -> PathBuf {
         let digest = Sha256::digest(key.as_bytes());
-        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let name: String = digest
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         self.folder.join(format!("{name}.csv.gz"))
     }
 
@@ -125,11 +129,16 @@ impl Copies {
         cells.next(&mut row);
         while cells.next(&mut row) {
             let texts = row.iter().map(Option::as_deref);
-            frame.push(texts).map_err(|error| damaged(error.to_string()))?;
+            frame
+                .push(texts)
+                .map_err(|error| damaged(error.to_string()))?;
         }
         match frame.rows as u64 == meta.rows {
             true => Ok(Some((meta, frame))),
-            false => Err(damaged(format!("{} rows, {} were written", frame.rows, meta.rows))),
+            false => Err(damaged(format!(
+                "{} rows, {} were written",
+                frame.rows, meta.rows
+            ))),
         }
     }
 
@@ -145,7 +154,11 @@ impl Copies {
         let head = serde_json::to_string(meta)
             .map_err(|cause| Error::internal("a copy cannot be described").because(cause))?;
         writer.write(format!("# {head}\n").as_bytes())?;
-        let names: Vec<Option<&str>> = meta.fields.iter().map(|field| Some(field.name.as_str())).collect();
+        let names: Vec<Option<&str>> = meta
+            .fields
+            .iter()
+            .map(|field| Some(field.name.as_str()))
+            .collect();
         writer.push(&names)?;
         Ok(writer)
     }
@@ -166,7 +179,11 @@ impl Writer {
             }
             match cell {
                 None => {}
-                Some(text) if text.is_empty() || text.starts_with('#') || text.contains([',', '"', '\n', '\r']) => {
+                Some(text)
+                    if text.is_empty()
+                        || text.starts_with('#')
+                        || text.contains([',', '"', '\n', '\r']) =>
+                {
                     line.push(b'"');
                     line.extend_from_slice(text.replace('"', "\"\"").as_bytes());
                     line.push(b'"');
@@ -182,7 +199,10 @@ impl Writer {
 
     pub(super) fn commit(self) -> Result<()> {
         let path = self.path;
-        let pending = self.out.finish().map_err(|cause| failed("write", &path, cause))?;
+        let pending = self
+            .out
+            .finish()
+            .map_err(|cause| failed("write", &path, cause))?;
         pending.commit()
     }
 }
@@ -245,7 +265,11 @@ mod tests {
             kind: kind.into(),
             mode: "NULLABLE".into(),
         };
-        vec![field("odd, \"name\"", "STRING"), field("x", "FLOAT"), field("t", "TIMESTAMP")]
+        vec![
+            field("odd, \"name\"", "STRING"),
+            field("x", "FLOAT"),
+            field("t", "TIMESTAMP"),
+        ]
     }
 
     #[test]
@@ -267,7 +291,10 @@ mod tests {
         }
         assert!(copies.read("table\np.d.t").expect("nothing yet").is_none());
         writer.commit().expect("a copy");
-        let (meta, frame) = copies.read("table\np.d.t").expect("a copy").expect("a copy");
+        let (meta, frame) = copies
+            .read("table\np.d.t")
+            .expect("a copy")
+            .expect("a copy");
         assert_eq!(meta.version.as_deref(), Some("7 \"tag\""));
         let texts = rows.map(|row| row[0].map(str::to_owned)).to_vec();
         assert_eq!(frame.columns[0], types::Cells::Texts(texts));

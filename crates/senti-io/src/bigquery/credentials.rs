@@ -106,11 +106,7 @@ mod google {
             let entered = runtime.enter();
             let built = Builder::default().with_scopes([scope.address()]).build();
             drop(entered);
-            let credentials = built.map_err(|cause| {
-                Error::input("the credentials for Google Cloud cannot be used")
-                    .because(cause)
-                    .hint(HINT)
-            })?;
+            let credentials = built.map_err(|cause| refused(&cause))?;
             Ok(Self {
                 credentials,
                 runtime,
@@ -126,11 +122,7 @@ mod google {
                 Ok(Ok(CacheableResource::NotModified)) => {
                     return Err(Error::internal("credentials without headers"));
                 }
-                Ok(Err(cause)) => {
-                    return Err(Error::input("there are no credentials for Google Cloud")
-                        .because(cause)
-                        .hint(HINT));
-                }
+                Ok(Err(cause)) => return Err(refused(&cause)),
                 Err(_) => {
                     return Err(
                         Error::input("no credentials for Google Cloud were found in time")
@@ -141,6 +133,24 @@ mod google {
             let pair = |(name, value): (&_, &_)| text(name, value);
             Ok(headers.iter().filter_map(pair).collect())
         }
+    }
+
+    /// Google's crate tells a long story; its last line is what happened.
+    fn refused(error: &(dyn std::error::Error + 'static)) -> Error {
+        let chain: Vec<String> = std::iter::successors(Some(error), |error| error.source())
+            .map(ToString::to_string)
+            .collect();
+        if chain
+            .iter()
+            .any(|line| line.contains("metadata.google.internal"))
+        {
+            return Error::input("there are no credentials for Google Cloud: no key file, no login of `gcloud`, no metadata server")
+                .hint(HINT);
+        }
+        let last = chain.last().cloned().unwrap_or_default();
+        Error::input("the credentials for Google Cloud cannot be used")
+            .because(last)
+            .hint(HINT)
     }
 
     fn text(

@@ -102,14 +102,26 @@ pub fn forecast_rows(
     };
     let mut columns = vec![
         column("issued_at", "TIMESTAMP", "When the forecast was made"),
-        column("origin", "TIMESTAMP", "Opening time of the last known candle"),
-        column("time", "TIMESTAMP", "Opening time of the candle whose close is forecast"),
+        column(
+            "origin",
+            "TIMESTAMP",
+            "Opening time of the last known candle",
+        ),
+        column(
+            "time",
+            "TIMESTAMP",
+            "Opening time of the candle whose close is forecast",
+        ),
         column("step", "INTEGER", "Steps after the origin, from 1"),
         column("target", "STRING", "Name of the column that is forecast"),
         column("last_close", "FLOAT", "Close of the last known candle"),
         column("point", "FLOAT", "Forecast of the close"),
     ];
-    let levels: Vec<String> = forecast.levels.iter().map(|level| level_name(*level)).collect();
+    let levels: Vec<String> = forecast
+        .levels
+        .iter()
+        .map(|level| level_name(*level))
+        .collect();
     for (name, level) in levels.iter().zip(&forecast.levels) {
         let description = format!("Quantile of the close at the level {level}");
         columns.push(column(name, "FLOAT", &description));
@@ -117,13 +129,19 @@ pub fn forecast_rows(
     columns.extend([
         column("model", "STRING", "Type of the model"),
         column("version", "INTEGER", "Version of the model"),
-        column("data_digest", "STRING", "SHA-256 of the rows that the forecast was made from"),
+        column(
+            "data_digest",
+            "STRING",
+            "SHA-256 of the rows that the forecast was made from",
+        ),
     ]);
     let moment = |time: Time| {
         let moment = Timestamp::from_millisecond(time);
-        moment.map(|moment| json!(moment.to_string())).map_err(|cause| {
-            Error::internal("a time of the forecast cannot be written").because(cause)
-        })
+        moment
+            .map(|moment| json!(moment.to_string()))
+            .map_err(|cause| {
+                Error::internal("a time of the forecast cannot be written").because(cause)
+            })
     };
     let (issued_at, origin) = (moment(about.issued_at)?, moment(forecast.origin)?);
     let mut rows = Vec::with_capacity(forecast.rows.len());
@@ -175,7 +193,18 @@ pub fn write(
     let explain = |refusal| client.explain(refusal, &what);
     let existing = match client.get(&table.path(), &[]) {
         Ok(about) => Some(about),
-        Err(refusal) if refusal.is_absent() => None,
+        Err(refusal) if refusal.is_absent() => {
+            // a job would say only at its end that there is no place for it
+            let dataset = format!(
+                "{}/datasets/{}",
+                encode(&table.project),
+                encode(&table.dataset)
+            );
+            let what = format!("find the data set `{}.{}`", table.project, table.dataset);
+            let there = client.get(&dataset, &[]);
+            there.map_err(|refusal| client.explain(refusal, &what))?;
+            None
+        }
         Err(refusal) => return Err(explain(refusal)),
     };
     let schema = match &existing {
@@ -229,12 +258,12 @@ pub fn write(
         answer => answer,
     };
     let done = wait(&client, answer.map_err(explain)?).map_err(explain)?;
+    // an emulator counts the rows that were there as well
     let loaded = whole(&done["statistics"]["load"]["outputRows"]);
-    if loaded.is_some_and(|loaded| loaded != rows.len() as u64) {
-        let (loaded, wanted) = (loaded.unwrap_or(0), rows.len());
+    if let Some(loaded) = loaded.filter(|loaded| *loaded < rows.len() as u64) {
+        let (whom, wanted) = (&client.whom, rows.len());
         return Err(Error::remote(format!(
-            "{} has loaded {loaded} rows of {wanted} into `{table}`",
-            client.whom
+            "{whom} has loaded {loaded} rows of {wanted} into `{table}`"
         )));
     }
     Ok(Written {
@@ -269,8 +298,10 @@ fn wait(client: &Client, mut job: Value) -> std::result::Result<Value, Refusal> 
 fn check(about: &Value, columns: &[Column], table: &TableName) -> Result<()> {
     let kind = about["type"].as_str().unwrap_or("TABLE");
     if kind != "TABLE" {
-        return Err(Error::input(format!("`{table}` is a {kind}, wanted a table to write into"))
-            .hint("give another name"));
+        return Err(Error::input(format!(
+            "`{table}` is a {kind}, wanted a table to write into"
+        ))
+        .hint("give another name"));
     }
     let fields = about["schema"]["fields"].as_array();
     let fields: &[Value] = fields.map(Vec::as_slice).unwrap_or_default();
@@ -278,7 +309,9 @@ fn check(about: &Value, columns: &[Column], table: &TableName) -> Result<()> {
     let hint = "the columns of a forecast are in `docs/bigquery.md`; give another table, or one that is not there yet";
     for column in columns {
         // names are the same in any case
-        let found = fields.iter().find(|field| name(field).eq_ignore_ascii_case(&column.name));
+        let found = fields
+            .iter()
+            .find(|field| name(field).eq_ignore_ascii_case(&column.name));
         let Some(field) = found else {
             return Err(Error::data(format!(
                 "`{table}` has no column `{}`, which the forecast writes",
@@ -298,8 +331,12 @@ fn check(about: &Value, columns: &[Column], table: &TableName) -> Result<()> {
         }
     }
     let needed = fields.iter().find(|field| {
-        let known = columns.iter().any(|column| name(field).eq_ignore_ascii_case(&column.name));
-        !known && field["mode"].as_str() == Some("REQUIRED") && field["defaultValueExpression"].is_null()
+        let known = columns
+            .iter()
+            .any(|column| name(field).eq_ignore_ascii_case(&column.name));
+        !known
+            && field["mode"].as_str() == Some("REQUIRED")
+            && field["defaultValueExpression"].is_null()
     });
     match needed {
         Some(field) => Err(Error::data(format!(
@@ -318,24 +355,48 @@ mod tests {
     #[test]
     fn levels_have_names() {
         let names = [0.05, 0.5, 0.95, 0.29, 0.025, 0.005, 0.999].map(level_name);
-        assert_eq!(names, ["q05", "q50", "q95", "q29", "q02_5", "q00_5", "q99_9"]);
+        assert_eq!(
+            names,
+            ["q05", "q50", "q95", "q29", "q02_5", "q00_5", "q99_9"]
+        );
     }
 
     #[test]
     fn a_table_is_held_to_the_columns() {
-        let column = |name: &str, kind| Column { name: name.into(), kind, required: true, description: String::new() };
+        let column = |name: &str, kind| Column {
+            name: name.into(),
+            kind,
+            required: true,
+            description: String::new(),
+        };
         let columns = [column("a", "FLOAT"), column("b", "STRING")];
         let table = TableName::parse("p-1.d.t", None, None).expect("a name");
         let about = |fields: Value| json!({"type": "TABLE", "schema": {"fields": fields}});
-        let said = |about: Value| check(&about, &columns, &table).err().map(|error| error.to_string());
+        let said = |about: Value| {
+            check(&about, &columns, &table)
+                .err()
+                .map(|error| error.to_string())
+        };
         let a = json!({"name": "A", "type": "FLOAT64"});
         let b = json!({"name": "b", "type": "STRING", "mode": "REQUIRED"});
-        assert_eq!(said(about(json!([b, a, {"name": "more", "type": "DATE"}]))), None);
+        assert_eq!(
+            said(about(json!([b, a, {"name": "more", "type": "DATE"}]))),
+            None
+        );
         for (fields, words) in [
             (json!([a]), "no column `b`"),
-            (json!([a, {"name": "b", "type": "INT64"}]), "`b` of `p-1.d.t` is INTEGER, the forecast writes STRING"),
-            (json!([a, {"name": "b", "type": "STRING", "mode": "REPEATED"}]), "REPEATED"),
-            (json!([a, b, {"name": "c", "type": "DATE", "mode": "REQUIRED"}]), "wants a value for `c`"),
+            (
+                json!([a, {"name": "b", "type": "INT64"}]),
+                "`b` of `p-1.d.t` is INTEGER, the forecast writes STRING",
+            ),
+            (
+                json!([a, {"name": "b", "type": "STRING", "mode": "REPEATED"}]),
+                "REPEATED",
+            ),
+            (
+                json!([a, b, {"name": "c", "type": "DATE", "mode": "REQUIRED"}]),
+                "wants a value for `c`",
+            ),
         ] {
             let found = said(about(fields)).expect(words);
             assert!(found.contains(words), "{found}");

@@ -35,8 +35,9 @@ impl TableName {
         let mut parts = bare.rsplitn(3, '.').map(|part| part.trim_matches('`'));
         let table = parts.next().unwrap_or_default();
         let missing = |what: &str, option: &str, variable: &str| {
-            Error::input(format!("the table `{bare}` is in no {what}"))
-                .hint(format!("add `--{option} NAME`, set `{variable}`, or give `--table project.dataset.table`"))
+            Error::input(format!("the table `{bare}` is in no {what}")).hint(format!(
+                "add `--{option} NAME`, set `{variable}`, or give `--table project.dataset.table`"
+            ))
         };
         let dataset = parts.next().or(dataset);
         let dataset = dataset.ok_or_else(|| missing("data set", "bq_dataset", "BQ_DATASET"))?;
@@ -59,7 +60,8 @@ impl TableName {
 
     /// As it stands in an address, below `projects/`.
     pub(super) fn path(&self) -> String {
-        let [project, dataset, table] = [&self.project, &self.dataset, &self.table].map(|s| encode(s));
+        let [project, dataset, table] =
+            [&self.project, &self.dataset, &self.table].map(|s| encode(s));
         format!("{project}/datasets/{dataset}/tables/{table}")
     }
 }
@@ -94,11 +96,18 @@ fn check_dataset(name: &str) -> Result<()> {
 
 fn check_table(name: &str) -> Result<()> {
     // letters, marks, numbers, connectors, dashes and blanks of Unicode; no quote, point, slash or control character can pass
-    let letters = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ' | '\u{2010}'..='\u{2015}' | '\u{300}'..='\u{36f}');
+    let letters = |c: char| {
+        c.is_alphanumeric()
+            || matches!(c, '_' | '-' | ' ' | '\u{2010}'..='\u{2015}' | '\u{300}'..='\u{36f}')
+    };
     let good = !name.is_empty() && name.len() <= 1024 && name.chars().all(letters);
     match good {
         true => Ok(()),
-        false => Err(refused("table", name, "letters, digits, underscores and dashes")),
+        false => Err(refused(
+            "table",
+            name,
+            "letters, digits, underscores and dashes",
+        )),
     }
 }
 
@@ -134,10 +143,28 @@ mod tests {
     #[test]
     fn nothing_that_could_leave_its_quotes_is_a_name() {
         for text in [
-            "", "a`b", "raw; DROP TABLE x", "raw`; --", "x/../y", "a\nb", "ds$.raw", "p q.ds.raw", "p:ds.raw", "raw'", "raw\"", "raw\\",
-            "..raw", "p..raw", "raw\u{0}", "raw$20200101", "raw@1",
+            "",
+            "a`b",
+            "raw; DROP TABLE x",
+            "raw`; --",
+            "x/../y",
+            "a\nb",
+            "ds$.raw",
+            "p q.ds.raw",
+            "p:ds.raw",
+            "raw'",
+            "raw\"",
+            "raw\\",
+            "..raw",
+            "p..raw",
+            "raw\u{0}",
+            "raw$20200101",
+            "raw@1",
         ] {
-            assert!(TableName::parse(text, Some("proj-1"), Some("market")).is_err(), "{text:?}");
+            assert!(
+                TableName::parse(text, Some("proj-1"), Some("market")).is_err(),
+                "{text:?}"
+            );
         }
     }
 

@@ -33,7 +33,11 @@ pub(super) fn key(project: &str, text: &str, location: Option<&str>) -> String {
 /// A query in words.
 pub(super) fn origin(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    let start: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let start: String = digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("BigQuery query {start}")
 }
 
@@ -132,7 +136,8 @@ impl Job<'_> {
         });
         if let Some(dataset) = self.dataset {
             // tables without a data set are looked for here
-            query["defaultDataset"] = json!({"projectId": self.client.project, "datasetId": dataset});
+            query["defaultDataset"] =
+                json!({"projectId": self.client.project, "datasetId": dataset});
         }
         json!({
             "jobReference": reference,
@@ -162,11 +167,17 @@ impl Job<'_> {
         }
         let statistics = &answer["statistics"];
         let query = &statistics["query"];
-        if let Some(kind) = query["statementType"].as_str().filter(|kind| *kind != "SELECT") {
-            return Err(Error::input(format!("the query is a {kind}, wanted a SELECT"))
-                .hint("only reading is done here; nothing was run"));
+        if let Some(kind) = query["statementType"]
+            .as_str()
+            .filter(|kind| *kind != "SELECT")
+        {
+            return Err(
+                Error::input(format!("the query is a {kind}, wanted a SELECT"))
+                    .hint("only reading is done here; nothing was run"),
+            );
         }
-        let bytes = whole(&query["totalBytesProcessed"]).or(whole(&statistics["totalBytesProcessed"]));
+        let bytes =
+            whole(&query["totalBytesProcessed"]).or(whole(&statistics["totalBytesProcessed"]));
         let name = |table: &Value| {
             let text = |key: &str| table[key].as_str().map(str::to_owned);
             Some(TableName {
@@ -178,8 +189,12 @@ impl Job<'_> {
         let tables = query["referencedTables"].as_array();
         Ok(DryRun {
             bytes: bytes.unwrap_or(0),
-            location: answer["jobReference"]["location"].as_str().map(str::to_owned),
-            tables: tables.map(|tables| tables.iter().filter_map(name).collect()).unwrap_or_default(),
+            location: answer["jobReference"]["location"]
+                .as_str()
+                .map(str::to_owned),
+            tables: tables
+                .map(|tables| tables.iter().filter_map(name).collect())
+                .unwrap_or_default(),
         })
     }
 
@@ -207,7 +222,10 @@ impl Job<'_> {
                     return Ok(Running {
                         job: self,
                         id: reference["jobId"].as_str().map_or(id, str::to_owned),
-                        location: reference["location"].as_str().map(str::to_owned).or(location),
+                        location: reference["location"]
+                            .as_str()
+                            .map(str::to_owned)
+                            .or(location),
                         done: false,
                     });
                 }
@@ -226,10 +244,18 @@ struct Running<'a> {
 
 impl Running<'_> {
     fn results(&self, page_rows: &str, token: Option<&str>) -> std::result::Result<Value, Refusal> {
-        let path = format!("{}/queries/{}", encode(&self.job.client.project), encode(&self.id));
+        let path = format!(
+            "{}/queries/{}",
+            encode(&self.job.client.project),
+            encode(&self.id)
+        );
         // a short wait each, so that a wish to stop is heard
         let mut pairs = vec![("maxResults", page_rows), ("timeoutMs", "2000"), FORM];
-        pairs.extend(self.location.as_deref().map(|location| ("location", location)));
+        pairs.extend(
+            self.location
+                .as_deref()
+                .map(|location| ("location", location)),
+        );
         pairs.extend(token.map(|token| ("pageToken", token)));
         self.job.client.get(&path, &pairs)
     }
@@ -258,8 +284,15 @@ impl Drop for Running<'_> {
             return;
         }
         let client = self.job.client;
-        let path = format!("{}/jobs/{}/cancel", encode(&client.project), encode(&self.id));
-        let location = self.location.as_deref().map(|location| ("location", location));
+        let path = format!(
+            "{}/jobs/{}/cancel",
+            encode(&client.project),
+            encode(&self.id)
+        );
+        let location = self
+            .location
+            .as_deref()
+            .map(|location| ("location", location));
         let pairs: Vec<_> = location.into_iter().collect();
         let told = match client.farewell().post(&path, &pairs, &json!({})) {
             Ok(_) => "the query was cancelled in BigQuery",
@@ -272,7 +305,15 @@ impl Drop for Running<'_> {
 /// The versions of all tables that a query reads; `None` where one cannot be told, or where the same tables may give other rows.
 fn versions(client: &Client, text: &str, tables: &[TableName]) -> Option<String> {
     const CHANGING: &[&str] = &[
-        "current_", "rand(", "rand (", "generate_uuid", "session_user", "tablesample", "system_time", "information_schema", "external_query",
+        "current_",
+        "rand(",
+        "rand (",
+        "generate_uuid",
+        "session_user",
+        "tablesample",
+        "system_time",
+        "information_schema",
+        "external_query",
     ];
     let lower = text.to_lowercase();
     if tables.is_empty() || CHANGING.iter().any(|word| lower.contains(word)) {

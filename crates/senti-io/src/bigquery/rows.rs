@@ -39,7 +39,9 @@ pub(super) fn read(
     let about = about.map_err(|refusal| client.explain(refusal, &what))?;
     let kind = about["type"].as_str().unwrap_or("TABLE");
     if !matches!(kind, "TABLE" | "SNAPSHOT") {
-        watch.tell(&format!("`{name}` is a {kind}, which only a query can read"));
+        watch.tell(&format!(
+            "`{name}` is a {kind}, which only a query can read"
+        ));
         let text = format!("SELECT * FROM {}", name.quoted());
         return query::read(place, &text, Some(name), watch, room);
     }
@@ -76,7 +78,9 @@ pub(super) const FORM: (&str, &str) = ("formatOptions.useInt64Timestamp", "true"
 
 /// What changes when the table does; `None` where that cannot be told.
 pub(super) fn version(about: &Value) -> Option<String> {
-    let is_table = about["type"].as_str().is_some_and(|kind| matches!(kind, "TABLE" | "SNAPSHOT"));
+    let is_table = about["type"]
+        .as_str()
+        .is_some_and(|kind| matches!(kind, "TABLE" | "SNAPSHOT"));
     // rows that stream in do not touch the time at once
     if !is_table || about["streamingBuffer"].is_object() {
         return None;
@@ -133,7 +137,8 @@ impl Reading<'_> {
     ) -> Result<Frame> {
         let what = self.what;
         let explain = |refusal| self.client.explain(refusal, what);
-        let strange = |why: String| Error::remote(format!("cannot {what}: {why}")).hint("try again");
+        let strange =
+            |why: String| Error::remote(format!("cannot {what}: {why}")).hint("try again");
         let mut page = match first {
             Some(page) => page,
             None => fetch(None).map_err(explain)?,
@@ -143,7 +148,10 @@ impl Reading<'_> {
             total.ok_or_else(|| strange("a page says no number of rows".into()))
         };
         let rows = total(&page)?;
-        (self.room)(usize::try_from(rows).unwrap_or(usize::MAX), fields.len().saturating_sub(1))?;
+        (self.room)(
+            usize::try_from(rows).unwrap_or(usize::MAX),
+            fields.len().saturating_sub(1),
+        )?;
         meta.rows = rows;
         let watch = &self.client.watch;
         let told = |error: &Error| watch.tell(&format!("note: no local copy is kept: {error}"));
@@ -155,7 +163,9 @@ impl Reading<'_> {
         let mut last_token: Option<String> = None;
         loop {
             if total(&page)? != rows {
-                return Err(strange("its number of rows changes from page to page".into()));
+                return Err(strange(
+                    "its number of rows changes from page to page".into(),
+                ));
             }
             if let Some(rows) = page["rows"].as_array() {
                 let pushed = frame.push_page(rows, |cells| {

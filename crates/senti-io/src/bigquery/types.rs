@@ -64,9 +64,14 @@ pub struct Frame {
 impl Field {
     /// Reads the fields of a schema; nested and repeated ones are refused, named as `whose` columns.
     pub(super) fn read_all(schema: &Value, whose: &str) -> Result<Vec<Self>> {
-        let fields = schema["fields"].as_array().filter(|fields| !fields.is_empty());
+        let fields = schema["fields"]
+            .as_array()
+            .filter(|fields| !fields.is_empty());
         let fields = fields.ok_or_else(|| Error::data(format!("{whose} has no columns")))?;
-        fields.iter().map(|field| Self::read(field, whose)).collect()
+        fields
+            .iter()
+            .map(|field| Self::read(field, whose))
+            .collect()
     }
 
     fn read(field: &Value, whose: &str) -> Result<Self> {
@@ -79,10 +84,10 @@ impl Field {
             _ => return Ok(Self { name, kind, mode }),
         };
         let shown: String = name.escape_debug().take(60).collect();
-        Err(
-            Error::data(format!("column `{shown}` of {whose} is {how} ({kind}), wanted one value a row"))
-                .hint("name the wanted columns in a query: `--query \"SELECT date, close FROM …\"`"),
-        )
+        Err(Error::data(format!(
+            "column `{shown}` of {whose} is {how} ({kind}), wanted one value a row"
+        ))
+        .hint("name the wanted columns in a query: `--query \"SELECT date, close FROM …\"`"))
     }
 }
 
@@ -130,12 +135,18 @@ impl Frame {
                 "row {row} has {found} cells, its schema has {wanted} columns"
             )));
         }
-        let places = self.fields.iter().zip(&mut self.columns).zip(&mut self.rounded);
+        let places = self
+            .fields
+            .iter()
+            .zip(&mut self.columns)
+            .zip(&mut self.rounded);
         for (((field, column), rounded), cell) in places.zip(cells) {
             let wrong = || {
                 let shown: String = cell.unwrap_or_default().escape_debug().take(40).collect();
                 let (name, kind) = (&field.name, &field.kind);
-                Error::data(format!("row {row}, column `{name}`: `{shown}` is no {kind} that can be used"))
+                Error::data(format!(
+                    "row {row}, column `{name}`: `{shown}` is no {kind} that can be used"
+                ))
             };
             match column {
                 Cells::LeftOut => {}
@@ -143,7 +154,8 @@ impl Frame {
                 Cells::Wholes(values) => {
                     let value = cell.map(|text| text.parse::<i64>().map_err(|_| wrong()));
                     let value = value.transpose()?;
-                    *rounded += usize::from(value.is_some_and(|value| value.unsigned_abs() > 1 << 53));
+                    *rounded +=
+                        usize::from(value.is_some_and(|value| value.unsigned_abs() > 1 << 53));
                     values.push(value);
                 }
                 Cells::Numbers(values) => values.push(match cell {
@@ -168,7 +180,8 @@ impl Frame {
     ) -> Result<()> {
         let mut cells: Vec<Option<&str>> = Vec::with_capacity(self.fields.len());
         for row in rows {
-            let strange = || Error::remote(format!("row {} is not in BigQuery's form", self.rows + 1));
+            let strange =
+                || Error::remote(format!("row {} is not in BigQuery's form", self.rows + 1));
             cells.clear();
             for cell in row["f"].as_array().ok_or_else(strange)? {
                 cells.push(match &cell["v"] {
@@ -245,34 +258,90 @@ mod tests {
     #[track_caller]
     fn check(kind: &str, cells: &[Option<&str>], wanted: Cells) {
         let frame = frame(kind, cells).expect(kind);
-        assert_eq!(format!("{:?}", frame.columns[0]), format!("{wanted:?}"), "{kind}");
+        assert_eq!(
+            format!("{:?}", frame.columns[0]),
+            format!("{wanted:?}"),
+            "{kind}"
+        );
         assert_eq!(frame.rows, cells.len());
     }
 
     /// Milliseconds by Python: `datetime(2020, 1, 2, 3, 4, 5, 678900, timezone.utc).timestamp()` and the like.
     #[test]
     fn cells_become_what_their_type_says() {
-        check("DATE", &[Some("2020-01-02"), None, Some("1969-12-31")], Cells::Moments(vec![Some(1_577_923_200_000), None, Some(-86_400_000)]));
-        check("DATETIME", &[Some("2020-01-02T03:04:05.678900")], Cells::Moments(vec![Some(1_577_934_245_678)]));
-        check("TIMESTAMP", &[Some("1577934245678900"), Some("-1")], Cells::Moments(vec![Some(1_577_934_245_678), Some(-1)]));
-        check("INT64", &[Some("9007199254740993"), None], Cells::Wholes(vec![Some(9_007_199_254_740_993), None]));
-        check("FLOAT64", &[Some("0.1"), Some("1.0E10"), Some("NaN"), Some("nan"), None], Cells::Numbers(vec![0.1, 1e10, f64::NAN, f64::NAN, f64::NAN]));
-        check("NUMERIC", &[Some("97.772600000"), Some("-1E-20")], Cells::Numbers(vec![97.7726, -1e-20]));
-        check("BOOL", &[Some("true"), Some("false")], Cells::Numbers(vec![1.0, 0.0]));
-        check("STRING", &[Some(""), None], Cells::Texts(vec![Some(String::new()), None]));
+        check(
+            "DATE",
+            &[Some("2020-01-02"), None, Some("1969-12-31")],
+            Cells::Moments(vec![Some(1_577_923_200_000), None, Some(-86_400_000)]),
+        );
+        check(
+            "DATETIME",
+            &[Some("2020-01-02T03:04:05.678900")],
+            Cells::Moments(vec![Some(1_577_934_245_678)]),
+        );
+        check(
+            "TIMESTAMP",
+            &[Some("1577934245678900"), Some("-1")],
+            Cells::Moments(vec![Some(1_577_934_245_678), Some(-1)]),
+        );
+        check(
+            "INT64",
+            &[Some("9007199254740993"), None],
+            Cells::Wholes(vec![Some(9_007_199_254_740_993), None]),
+        );
+        check(
+            "FLOAT64",
+            &[Some("0.1"), Some("1.0E10"), Some("NaN"), Some("nan"), None],
+            Cells::Numbers(vec![0.1, 1e10, f64::NAN, f64::NAN, f64::NAN]),
+        );
+        check(
+            "NUMERIC",
+            &[Some("97.772600000"), Some("-1E-20")],
+            Cells::Numbers(vec![97.7726, -1e-20]),
+        );
+        check(
+            "BOOL",
+            &[Some("true"), Some("false")],
+            Cells::Numbers(vec![1.0, 0.0]),
+        );
+        check(
+            "STRING",
+            &[Some(""), None],
+            Cells::Texts(vec![Some(String::new()), None]),
+        );
         check("GEOGRAPHY", &[Some("POINT(1 2)")], Cells::LeftOut);
     }
 
     #[test]
     fn what_a_float_cannot_hold_is_counted() {
-        assert_eq!(frame("INTEGER", &[Some("9007199254740992"), Some("9007199254740993")]).expect("a frame").rounded, [1]);
-        let cells = [Some("12345678901234567.000000000"), Some("12345678901234567.8"), Some("0.000000001")];
+        assert_eq!(
+            frame(
+                "INTEGER",
+                &[Some("9007199254740992"), Some("9007199254740993")]
+            )
+            .expect("a frame")
+            .rounded,
+            [1]
+        );
+        let cells = [
+            Some("12345678901234567.000000000"),
+            Some("12345678901234567.8"),
+            Some("0.000000001"),
+        ];
         assert_eq!(frame("NUMERIC", &cells).expect("a frame").rounded, [1]);
     }
 
     #[test]
     fn what_is_no_cell_of_its_type_is_named() {
-        for (kind, text) in [("INTEGER", "1.5"), ("FLOAT", "Infinity"), ("FLOAT", "x"), ("DATE", "2020-02-30"), ("DATETIME", "x"), ("TIMESTAMP", "1.5E9"), ("BOOLEAN", "yes")] {
+        for (kind, text) in [
+            ("INTEGER", "1.5"),
+            ("FLOAT", "Infinity"),
+            ("FLOAT", "x"),
+            ("DATE", "2020-02-30"),
+            ("DATETIME", "x"),
+            ("TIMESTAMP", "1.5E9"),
+            ("BOOLEAN", "yes"),
+        ] {
             let error = frame(kind, &[None, Some(text)]).expect_err(text);
             assert!(error.to_string().contains("row 2, column `x`"), "{error}");
             assert!(error.to_string().contains(text), "{error}");
@@ -282,20 +351,41 @@ mod tests {
     #[test]
     fn nested_and_repeated_columns_are_refused() {
         for (field, word) in [
-            (json!({"name": "a", "type": "INTEGER", "mode": "REPEATED"}), "repeated"),
-            (json!({"name": "a", "type": "STRUCT", "fields": []}), "nested"),
+            (
+                json!({"name": "a", "type": "INTEGER", "mode": "REPEATED"}),
+                "repeated",
+            ),
+            (
+                json!({"name": "a", "type": "STRUCT", "fields": []}),
+                "nested",
+            ),
         ] {
-            let error = Field::read_all(&json!({"fields": [field]}), "table `p.d.t`").expect_err(word);
-            assert!(error.to_string().contains(word) && error.to_string().contains("`a`"), "{error}");
+            let error =
+                Field::read_all(&json!({"fields": [field]}), "table `p.d.t`").expect_err(word);
+            assert!(
+                error.to_string().contains(word) && error.to_string().contains("`a`"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn pages_in_another_form_are_refused() {
         let schema = json!({"fields": [{"name": "x", "type": "FLOAT"}]});
-        for row in [json!({}), json!({"f": [{"v": [1]}]}), json!({"f": []}), json!({"f": [{"v": "1"}, {"v": "2"}]}), json!(3)] {
+        for row in [
+            json!({}),
+            json!({"f": [{"v": [1]}]}),
+            json!({"f": []}),
+            json!({"f": [{"v": "1"}, {"v": "2"}]}),
+            json!(3),
+        ] {
             let mut frame = Frame::new(Field::read_all(&schema, "x").expect("fields"));
-            assert!(frame.push_page(std::slice::from_ref(&row), |_| Ok(())).is_err(), "{row}");
+            assert!(
+                frame
+                    .push_page(std::slice::from_ref(&row), |_| Ok(()))
+                    .is_err(),
+                "{row}"
+            );
         }
     }
 }

@@ -27,14 +27,22 @@ pub(super) fn read(request: &Request) -> Result<Reading> {
 
 fn table(frame: Frame, request: &Request, origin: String) -> Result<Reading> {
     let n_rows = frame.rows;
-    let names: Vec<String> = frame.fields.iter().map(|field| printable(&field.name)).collect();
+    let names: Vec<String> = frame
+        .fields
+        .iter()
+        .map(|field| printable(&field.name))
+        .collect();
     let (mut warnings, mut dropped) = (Vec::new(), Vec::new());
     let i_time = find_time(&frame, &names)?;
     let (mut time, time_format) = times(&frame, i_time, &names[i_time], &mut warnings)?;
     let with_clock = time.iter().any(|time| time.rem_euclid(DAY) != 0);
 
     let mut columns: Vec<(String, Vec<f64>)> = Vec::new();
-    let parts = frame.columns.into_iter().zip(&frame.fields).zip(&frame.rounded);
+    let parts = frame
+        .columns
+        .into_iter()
+        .zip(&frame.fields)
+        .zip(&frame.rounded);
     for (i, ((cells, field), rounded)) in parts.enumerate() {
         let name = &names[i];
         if i == i_time {
@@ -48,19 +56,25 @@ fn table(frame: Frame, request: &Request, origin: String) -> Result<Reading> {
         }
         let second = || format!("a second column of times, beside `{}`", names[i_time]);
         match cells {
-            Cells::LeftOut => dropped.push(Dropped::new(name, format!("of the type {}", field.kind))),
+            Cells::LeftOut => {
+                dropped.push(Dropped::new(name, format!("of the type {}", field.kind)))
+            }
             Cells::Moments(_) => dropped.push(Dropped::new(name, second())),
             Cells::Wholes(_) | Cells::Texts(_) if time_rank(name).is_some() => {
                 dropped.push(Dropped::new(name, second()));
             }
             Cells::Numbers(values) => columns.push((name.clone(), values)),
             Cells::Wholes(values) => {
-                let values = values.into_iter().map(|value| value.map_or(f64::NAN, |value| value as f64));
+                let values = values
+                    .into_iter()
+                    .map(|value| value.map_or(f64::NAN, |value| value as f64));
                 columns.push((name.clone(), values.collect()));
             }
             Cells::Texts(values) => match numbers(&values, name)? {
                 Ok(values) => columns.push((name.clone(), values)),
-                Err(example) => dropped.push(Dropped::new(name, format!("not numbers (`{example}`)"))),
+                Err(example) => {
+                    dropped.push(Dropped::new(name, format!("not numbers (`{example}`)")))
+                }
             },
         }
     }
@@ -73,7 +87,11 @@ fn table(frame: Frame, request: &Request, origin: String) -> Result<Reading> {
     }
 
     let of_numbers: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-    let assignment = infer_roles(&of_numbers, request.target_column.as_deref(), &request.roles)?;
+    let assignment = infer_roles(
+        &of_numbers,
+        request.target_column.as_deref(),
+        &request.roles,
+    )?;
     dropped.extend(assignment.dropped);
     warnings.extend(assignment.warnings);
     let kept = columns.into_iter().zip(assignment.roles);
@@ -115,15 +133,30 @@ fn find_time(frame: &Frame, names: &[String]) -> Result<usize> {
     let first = || (0..names.len()).find(|&i| typed(i));
     let written = || {
         (0..names.len()).find(|&i| match &frame.columns[i] {
-            Cells::Texts(values) => values.iter().flatten().next().is_some_and(|text| looks_like_time(text)),
+            Cells::Texts(values) => values
+                .iter()
+                .flatten()
+                .next()
+                .is_some_and(|text| looks_like_time(text)),
             _ => false,
         })
     };
-    best(true).or_else(first).or_else(|| best(false)).or_else(written).ok_or_else(|| {
-        let names: Vec<String> = names.iter().take(20).map(|name| format!("`{name}`")).collect();
-        Error::data(format!("none of the columns {} holds times", names.join(", ")))
+    best(true)
+        .or_else(first)
+        .or_else(|| best(false))
+        .or_else(written)
+        .ok_or_else(|| {
+            let names: Vec<String> = names
+                .iter()
+                .take(20)
+                .map(|name| format!("`{name}`"))
+                .collect();
+            Error::data(format!(
+                "none of the columns {} holds times",
+                names.join(", ")
+            ))
             .hint("select a column of the type DATE, DATETIME or TIMESTAMP")
-    })
+        })
 }
 
 /// Times in milliseconds, and how they are written.
@@ -134,8 +167,12 @@ fn times(
     warnings: &mut Vec<String>,
 ) -> Result<(Vec<i64>, String)> {
     let null = |row: usize| {
-        Error::data(format!("row {row}, column `{name}`: the time is NULL, wanted one in every row"))
-            .hint(format!("leave such rows out: `--query \"SELECT … WHERE {name} IS NOT NULL\"`"))
+        Error::data(format!(
+            "row {row}, column `{name}`: the time is NULL, wanted one in every row"
+        ))
+        .hint(format!(
+            "leave such rows out: `--query \"SELECT … WHERE {name} IS NOT NULL\"`"
+        ))
     };
     let text = |row: usize| match &frame.columns[i_time] {
         Cells::Wholes(values) => values[row].map(|value| value.to_string()),
@@ -144,25 +181,39 @@ fn times(
         _ => None,
     };
     if let Cells::Moments(values) = &frame.columns[i_time] {
-        let times = values.iter().enumerate().map(|(row, value)| value.ok_or_else(|| null(row + 1)));
-        return Ok((times.collect::<Result<_>>()?, frame.fields[i_time].kind.clone()));
+        let times = values
+            .iter()
+            .enumerate()
+            .map(|(row, value)| value.ok_or_else(|| null(row + 1)));
+        return Ok((
+            times.collect::<Result<_>>()?,
+            frame.fields[i_time].kind.clone(),
+        ));
     }
     let (mut time, mut clock) = (Vec::with_capacity(frame.rows), Clock::new(false));
     for row in 0..frame.rows {
         let cell = text(row).ok_or_else(|| null(row + 1))?;
-        clock.read(&cell, row as u32 + 1, &mut time).map_err(|refusal| {
-            let place = format!("row {}, column `{name}`", row + 1);
-            let error = Error::data(format!("{place}: `{}` is {}", shortened(&cell), refusal.reason));
-            match refusal.hint.is_empty() {
-                true => error,
-                false => error.hint(refusal.hint),
-            }
-        })?;
+        clock
+            .read(&cell, row as u32 + 1, &mut time)
+            .map_err(|refusal| {
+                let place = format!("row {}, column `{name}`", row + 1);
+                let error = Error::data(format!(
+                    "{place}: `{}` is {}",
+                    shortened(&cell),
+                    refusal.reason
+                ));
+                match refusal.hint.is_empty() {
+                    true => error,
+                    false => error.hint(refusal.hint),
+                }
+            })?;
     }
-    let written = clock.finish(&mut time, warnings).map_err(|(row, refusal)| {
-        let place = format!("row {}, column `{name}`", row + 1);
-        Error::data(format!("{place}: the date is {}", refusal.reason)).hint(refusal.hint)
-    })?;
+    let written = clock
+        .finish(&mut time, warnings)
+        .map_err(|(row, refusal)| {
+            let place = format!("row {}, column `{name}`", row + 1);
+            Error::data(format!("{place}: the date is {}", refusal.reason)).hint(refusal.hint)
+        })?;
     Ok((time, written))
 }
 
@@ -178,11 +229,15 @@ fn numbers(values: &[Option<String>], name: &str) -> Result<Result<Vec<f64>, Str
                 value
             }
             Cell::Blank => f64::NAN,
-            Cell::Bad(_) if n_seen == 0 && plain_role(name).is_none() => return Ok(Err(shortened(text))),
+            Cell::Bad(_) if n_seen == 0 && plain_role(name).is_none() => {
+                return Ok(Err(shortened(text)));
+            }
             Cell::Bad(reason) => {
                 let place = format!("row {}, column `{name}`", row + 1);
-                return Err(Error::data(format!("{place}: `{}` is {reason}", shortened(text)))
-                    .hint("correct the value, or make it NULL where it is not known"));
+                return Err(
+                    Error::data(format!("{place}: `{}` is {reason}", shortened(text)))
+                        .hint("correct the value, or make it NULL where it is not known"),
+                );
             }
         });
     }

@@ -48,7 +48,9 @@ pub fn emulator() -> Option<&'static Emulator> {
 }
 
 fn beside(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/bigquery").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/bigquery")
+        .join(name)
 }
 
 fn command(environment: &Path, program: &str) -> Command {
@@ -67,18 +69,26 @@ fn command(environment: &Path, program: &str) -> Command {
 
 impl Emulator {
     fn start(environment: &Path) -> Self {
-        let folder = tempfile::Builder::new().prefix("senti-bigquery-").tempdir().unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("senti-bigquery-")
+            .tempdir()
+            .unwrap();
         let port = free_port();
         let log = std::fs::File::create(folder.path().join("server.log")).unwrap();
         let mut command = command(environment, "python");
         command.arg(keeper()).arg(folder.path());
-        command.arg(environment.join("bin").join("python")).args(["-m", "bqemulator", "start"]);
+        command
+            .arg(environment.join("bin").join("python"))
+            .args(["-m", "bqemulator", "start"]);
         command.args(["--project", PROJECT, "--rest-port", &port.to_string()]);
         command.args(["--grpc-port", &free_port().to_string()]);
         command.current_dir(folder.path()).stdin(Stdio::piped());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let mut child = command.spawn().unwrap();
-        let input = child.stdin.take().expect("stdin was piped three lines above");
+        let input = child
+            .stdin
+            .take()
+            .expect("stdin was piped three lines above");
         let mut emulator = Self {
             port,
             environment: environment.to_owned(),
@@ -92,7 +102,8 @@ impl Emulator {
                 !ended && start.elapsed() < READY,
                 "bqemulator does not answer after {:?}:\n{}",
                 start.elapsed(),
-                std::fs::read_to_string(emulator.folder.path().join("server.log")).unwrap_or_default()
+                std::fs::read_to_string(emulator.folder.path().join("server.log"))
+                    .unwrap_or_default()
             );
             std::thread::sleep(Duration::from_millis(200));
         }
@@ -116,7 +127,10 @@ impl Emulator {
     /// Asks `witness.py`, which asks Google's client. Panics with its words where it fails.
     pub fn witness(&self, arguments: &[&str]) -> Value {
         let mut command = command(&self.environment, "python");
-        command.arg(beside("witness.py")).arg(self.port.to_string()).args(arguments);
+        command
+            .arg(beside("witness.py"))
+            .arg(self.port.to_string())
+            .args(arguments);
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "witness.py {arguments:?}: {said}");

@@ -29,7 +29,10 @@ fn json_answer(status: u16, body: &Value) -> Trouble {
 /// An error as BigQuery gives it: <https://cloud.google.com/bigquery/docs/error-messages>.
 fn error(status: u16, reason: &str, message: &str) -> Trouble {
     let detail = json!({"domain": "global", "reason": reason, "message": message});
-    json_answer(status, &json!({"error": {"code": status, "message": message, "errors": [detail]}}))
+    json_answer(
+        status,
+        &json!({"error": {"code": status, "message": message, "errors": [detail]}}),
+    )
 }
 
 #[test]
@@ -81,24 +84,85 @@ fn trouble_between_pages_that_stays_is_told() {
         proxy.heal();
         proxy.rule(PAGE, 1, usize::MAX, trouble);
         let done = setting.refused(1, &arguments, words);
-        assert!(done.err.contains("cannot read the table `test-proj.staying.raw`"), "{}", done.err);
-        assert!(!done.err.contains("wrote") && done.out.is_empty(), "{}{}", done.out, done.err);
+        assert!(
+            done.err
+                .contains("cannot read the table `test-proj.staying.raw`"),
+            "{}",
+            done.err
+        );
+        assert!(
+            !done.err.contains("wrote") && done.out.is_empty(),
+            "{}{}",
+            done.out,
+            done.err
+        );
     };
-    check(Trouble::status(401), &["does not accept the credentials (401)", "gcloud auth"]);
-    check(error(403, "accessDenied", "Access Denied: Table x: User does not have permission"), &["access denied", "roles/bigquery.dataViewer", "User does not have permission"]);
-    check(error(403, "quotaExceeded", "Quota exceeded: x"), &["a quota of `test-proj` is used up"]);
-    check(error(404, "notFound", "Not found: Table x"), &["does not find it"]);
+    check(
+        Trouble::status(401),
+        &["does not accept the credentials (401)", "gcloud auth"],
+    );
+    check(
+        error(
+            403,
+            "accessDenied",
+            "Access Denied: Table x: User does not have permission",
+        ),
+        &[
+            "access denied",
+            "roles/bigquery.dataViewer",
+            "User does not have permission",
+        ],
+    );
+    check(
+        error(403, "quotaExceeded", "Quota exceeded: x"),
+        &["a quota of `test-proj` is used up"],
+    );
+    check(
+        error(404, "notFound", "Not found: Table x"),
+        &["does not find it"],
+    );
     check(Trouble::status(403), &["forbids it (403)"]);
     check(Trouble::status(404), &["does not find it"]);
     check(Trouble::retry_after(429, "600"), &["busy or failing (429)"]);
-    check(Trouble::status(500), &["busy or failing (500)", "try again"]);
-    check(json_answer(200, &json!([1, 2])), &["not with BigQuery's JSON", "[1,2]"]);
-    check(Trouble::Answer(200, vec![("Content-Type", "text/html".into())], "<html>log in\u{1b}[31m".into()), &["not with BigQuery's JSON", "<html>log in"]);
-    check(json_answer(200, &json!({"rows": []})), &["says no number of rows"]);
-    check(json_answer(200, &json!({"totalRows": "400", "rows": [{"f": [{"v": "x"}]}]})), &["row 101 has 1 cells"]);
-    check(json_answer(200, &json!({"totalRows": "400"})), &["100 rows came, 400 were announced"]);
-    check(json_answer(200, &json!({"totalRows": "400", "pageToken": "1"})), &["the pages do not end"]);
-    check(json_answer(200, &json!({"totalRows": "401", "rows": []})), &["changes from page to page"]);
+    check(
+        Trouble::status(500),
+        &["busy or failing (500)", "try again"],
+    );
+    check(
+        json_answer(200, &json!([1, 2])),
+        &["not with BigQuery's JSON", "[1,2]"],
+    );
+    check(
+        Trouble::Answer(
+            200,
+            vec![("Content-Type", "text/html".into())],
+            "<html>log in\u{1b}[31m".into(),
+        ),
+        &["not with BigQuery's JSON", "<html>log in"],
+    );
+    check(
+        json_answer(200, &json!({"rows": []})),
+        &["says no number of rows"],
+    );
+    check(
+        json_answer(
+            200,
+            &json!({"totalRows": "400", "rows": [{"f": [{"v": "x"}]}]}),
+        ),
+        &["row 101 has 1 cells"],
+    );
+    check(
+        json_answer(200, &json!({"totalRows": "400"})),
+        &["100 rows came, 400 were announced"],
+    );
+    check(
+        json_answer(200, &json!({"totalRows": "400", "pageToken": "1"})),
+        &["the pages do not end"],
+    );
+    check(
+        json_answer(200, &json!({"totalRows": "401", "rows": []})),
+        &["changes from page to page"],
+    );
     proxy.heal();
     proxy.refuse();
     setting.refused(1, &arguments, &["nobody answers at"]);
@@ -113,22 +177,43 @@ fn a_query_that_would_read_too_much_is_not_run() {
     let plan = |bytes: u64| {
         let query = json!({"statementType": "SELECT", "totalBytesProcessed": bytes.to_string()});
         let reference = json!({"projectId": PROJECT, "jobId": "x", "location": "US"});
-        json_answer(200, &json!({"jobReference": reference, "status": {"state": "DONE"}, "statistics": {"query": query}}))
+        json_answer(
+            200,
+            &json!({"jobReference": reference, "status": {"state": "DONE"}, "statistics": {"query": query}}),
+        )
     };
     proxy.rule(JOBS, 0, 1, plan(20 << 30));
     let query = ["--query", "SELECT * FROM raw"];
-    setting.refused(1, &query, &["the query reads 20 GiB", "at most 10 GiB may be billed", "--max_bytes_billed"]);
+    setting.refused(
+        1,
+        &query,
+        &[
+            "the query reads 20 GiB",
+            "at most 10 GiB may be billed",
+            "--max_bytes_billed",
+        ],
+    );
     assert_eq!(proxy.count(JOBS), 1);
     proxy.heal();
     proxy.forget();
     proxy.rule(JOBS, 0, 1, plan(20 << 30));
     let (_, told) = setting.forecast(&[&query[..], &["--max_bytes_billed", "32GiB"]].concat());
-    assert!(told.contains("reads 20 GiB; at most 32 GiB may be billed"), "{told}");
+    assert!(
+        told.contains("reads 20 GiB; at most 32 GiB may be billed"),
+        "{told}"
+    );
     let seen = proxy.seen();
-    let job = seen.iter().filter(|seen| seen.method == "POST").nth(1).unwrap();
+    let job = seen
+        .iter()
+        .filter(|seen| seen.method == "POST")
+        .nth(1)
+        .unwrap();
     let job: Value = serde_json::from_slice(&job.body).unwrap();
     let configuration = &job["configuration"];
-    assert_eq!(configuration["query"]["maximumBytesBilled"], (32_u64 << 30).to_string());
+    assert_eq!(
+        configuration["query"]["maximumBytesBilled"],
+        (32_u64 << 30).to_string()
+    );
     assert_eq!(configuration["query"]["useLegacySql"], false);
     assert_eq!(configuration["dryRun"], false);
     // the limit is BigQuery's, too
@@ -136,11 +221,16 @@ fn a_query_that_would_read_too_much_is_not_run() {
     let failed = json!({"reason": "bytesBilledLimitExceeded", "message": "Query exceeded limit for bytes billed: 1"});
     let body = json!({"jobReference": {"projectId": PROJECT, "jobId": "x"}, "status": {"state": "DONE", "errorResult": failed}});
     proxy.rule(JOBS, 1, 1, json_answer(200, &body));
-    setting.refused(1, &query, &["it would bill more than is allowed", "--max_bytes_billed"]);
+    setting.refused(
+        1,
+        &query,
+        &["it would bill more than is allowed", "--max_bytes_billed"],
+    );
     // what the emulator says with status 200
     proxy.heal();
     let failed = json!([{"reason": "invalidQuery", "message": "Unrecognized name: x at [1:8]"}]);
-    let body = json!({"jobComplete": true, "schema": {"fields": []}, "errors": failed, "totalRows": "0"});
+    let body =
+        json!({"jobComplete": true, "schema": {"fields": []}, "errors": failed, "totalRows": "0"});
     proxy.rule(RESULTS, 0, 1, json_answer(200, &body));
     setting.refused(1, &query, &["the query is wrong at line 1, column 8"]);
 }
@@ -150,25 +240,63 @@ fn ctrl_c_cancels_the_query() {
     let Some((setting, proxy)) = troubled("stopping") else {
         return;
     };
-    proxy.rule(RESULTS, 0, usize::MAX, json_answer(200, &json!({"jobComplete": false, "jobReference": {}})));
+    proxy.rule(
+        RESULTS,
+        0,
+        usize::MAX,
+        json_answer(200, &json!({"jobComplete": false, "jobReference": {}})),
+    );
     let mut command = setting.command(&["predict", "--query", "SELECT * FROM raw"]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let start = Instant::now();
     while proxy.count(RESULTS) < 3 {
-        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", proxy.seen());
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "{:?}",
+            proxy.seen()
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
     let done = setting.desk.done(child.wait_with_output().unwrap());
     assert_eq!(done.code, Some(130), "{}", done.err);
-    assert!(done.err.contains("the query was cancelled in BigQuery"), "{}", done.err);
+    assert!(
+        done.err.contains("the query was cancelled in BigQuery"),
+        "{}",
+        done.err
+    );
     let seen = proxy.seen();
-    let cancelled = seen.iter().find(|seen| seen.path.contains("/cancel")).unwrap();
-    let job: Value = serde_json::from_slice(&seen.iter().filter(|seen| seen.method == "POST").nth(1).unwrap().body).unwrap();
+    let cancelled = seen
+        .iter()
+        .find(|seen| seen.path.contains("/cancel"))
+        .unwrap();
+    let job: Value = serde_json::from_slice(
+        &seen
+            .iter()
+            .filter(|seen| seen.method == "POST")
+            .nth(1)
+            .unwrap()
+            .body,
+    )
+    .unwrap();
     let id = job["jobReference"]["jobId"].as_str().unwrap();
     assert_eq!(cancelled.method, "POST");
-    assert!(cancelled.path.contains(&format!("/jobs/{id}/cancel")), "{}", cancelled.path);
+    assert!(
+        cancelled.path.contains(&format!("/jobs/{id}/cancel")),
+        "{}",
+        cancelled.path
+    );
     assert_eq!(cancelled.status, Some(200));
 }
 
@@ -187,17 +315,28 @@ fn what_has_not_changed_is_read_from_the_copy() {
     assert_eq!(read(&[]).0, 1);
     let (pages, told) = read(&[]);
     assert_eq!(pages, 0);
-    assert!(told.contains("unchanged in BigQuery: 400 rows are read from the local copy"), "{told}");
+    assert!(
+        told.contains("unchanged in BigQuery: 400 rows are read from the local copy"),
+        "{told}"
+    );
     assert_eq!(read(&["--bq_cache", "renew"]).0, 1);
     assert_eq!(read(&["--bq_cache", "off"]).0, 1);
     // another version of the table: the same rows under the same name, made anew
-    setting.emulator.witness(&["sql", "CREATE OR REPLACE TABLE copies.raw AS SELECT * FROM copies.raw"]);
+    setting.emulator.witness(&[
+        "sql",
+        "CREATE OR REPLACE TABLE copies.raw AS SELECT * FROM copies.raw",
+    ]);
     assert_eq!(read(&[]).0, 1);
     assert_eq!(read(&[]).0, 0);
     // rows that still stream in change no version
     let about = json!({"type": "TABLE", "etag": "x", "lastModifiedTime": "1", "streamingBuffer": {"estimatedRows": "1"},
         "schema": {"fields": [{"name": "date", "type": "DATE"}]}});
-    proxy.rule("GET /bigquery/v2/projects/test-proj/datasets/copies/tables/raw", 0, 1, json_answer(200, &about));
+    proxy.rule(
+        "GET /bigquery/v2/projects/test-proj/datasets/copies/tables/raw",
+        0,
+        1,
+        json_answer(200, &about),
+    );
     proxy.forget();
     let done = setting.run(&["predict"]);
     assert_eq!(proxy.count(PAGE), 1, "{}", done.err);
@@ -207,8 +346,12 @@ fn what_has_not_changed_is_read_from_the_copy() {
     let query = "SELECT date, open, high, low, close, volume FROM raw";
     let plan = |kind: &str| {
         let table = json!({"projectId": PROJECT, "datasetId": "copies", "tableId": "raw"});
-        let query = json!({"statementType": kind, "totalBytesProcessed": "1", "referencedTables": [table]});
-        json_answer(200, &json!({"jobReference": {"projectId": PROJECT, "jobId": "x", "location": "US"}, "statistics": {"query": query}}))
+        let query =
+            json!({"statementType": kind, "totalBytesProcessed": "1", "referencedTables": [table]});
+        json_answer(
+            200,
+            &json!({"jobReference": {"projectId": PROJECT, "jobId": "x", "location": "US"}, "statistics": {"query": query}}),
+        )
     };
     for wanted in [1, 0, 0] {
         proxy.heal();
@@ -232,7 +375,11 @@ fn what_has_not_changed_is_read_from_the_copy() {
     check_same(&found, &wanted);
     let (found, _) = setting.forecast(&["--bq_cache", "only", "--query", &query]);
     check_same(&found, &wanted);
-    setting.refused(1, &["--bq_cache", "only", "--table", "other"], &["no copy of the BigQuery table test-proj.copies.other"]);
+    setting.refused(
+        1,
+        &["--bq_cache", "only", "--table", "other"],
+        &["no copy of the BigQuery table test-proj.copies.other"],
+    );
     for (path, bytes) in setting.desk.tree("cache/senti-ai/bigquery") {
         std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
     }
@@ -252,14 +399,27 @@ fn a_failed_load_writes_nothing_and_says_so() {
     let upload = "POST /upload/";
     let write = ["--write", "bigquery:failing_loads.forecasts"];
     for (trouble, words) in [
-        (error(403, "accessDenied", "Access Denied"), "roles/bigquery.dataEditor"),
+        (
+            error(403, "accessDenied", "Access Denied"),
+            "roles/bigquery.dataEditor",
+        ),
         (Trouble::status(500), "busy or failing (500)"),
     ] {
         proxy.heal();
         proxy.rule(upload, 0, usize::MAX, trouble);
-        setting.refused(1, &write, &["cannot write the forecast into `test-proj.failing_loads.forecasts`", words]);
+        setting.refused(
+            1,
+            &write,
+            &[
+                "cannot write the forecast into `test-proj.failing_loads.forecasts`",
+                words,
+            ],
+        );
     }
-    let tables = setting.emulator.witness(&["sql", "SELECT table_name FROM failing_loads.INFORMATION_SCHEMA.TABLES ORDER BY 1"]);
+    let tables = setting.emulator.witness(&[
+        "sql",
+        "SELECT table_name FROM failing_loads.INFORMATION_SCHEMA.TABLES ORDER BY 1",
+    ]);
     assert_eq!(tables, json!([{"table_name": "raw"}]));
     // trouble that passes is got over, by the same job
     proxy.heal();
@@ -289,19 +449,37 @@ fn an_emulator_never_sees_credentials() {
     };
     let path = setting.desk.path("key.json").display().to_string();
     setting.emulator.witness(&["key", &path]);
-    let mut command = setting.command(&["predict", "--write", "bigquery:credentials.out", "--query", "SELECT * FROM raw"]);
+    let mut command = setting.command(&[
+        "predict",
+        "--write",
+        "bigquery:credentials.out",
+        "--query",
+        "SELECT * FROM raw",
+    ]);
     command.env("GOOGLE_APPLICATION_CREDENTIALS", &path);
     let done = setting.desk.done(command.output().unwrap());
     assert_eq!(done.code, Some(0), "{}", done.err);
     let seen = proxy.seen();
     assert!(seen.len() > 4);
     for seen in seen {
-        assert!(!seen.headers.to_lowercase().contains("authorization"), "{seen:?}");
+        assert!(
+            !seen.headers.to_lowercase().contains("authorization"),
+            "{seen:?}"
+        );
     }
     // the project of the key is taken where none is said
-    let mut command = setting.desk.command(&["predict", "--table", "credentials.raw"]);
+    let mut command = setting
+        .desk
+        .command(&["predict", "--table", "credentials.raw"]);
     command.env("GOOGLE_APPLICATION_CREDENTIALS", &path);
-    command.env("BIGQUERY_EMULATOR_HOST", format!("http://127.0.0.1:{}", proxy.port));
+    command.env(
+        "BIGQUERY_EMULATOR_HOST",
+        format!("http://127.0.0.1:{}", proxy.port),
+    );
     let done = setting.desk.done(command.output().unwrap());
-    assert!(done.err.contains("key-proj.credentials.raw"), "{}", done.err);
+    assert!(
+        done.err.contains("key-proj.credentials.raw"),
+        "{}",
+        done.err
+    );
 }

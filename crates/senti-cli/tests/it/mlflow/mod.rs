@@ -10,4 +10,4 @@
 mod harness;
 pub mod server;
 
-pub use crate::proxy;
+pub(crate) use crate::proxy;
