@@ -390,9 +390,8 @@ fn place(message: &str) -> Option<(u32, u32)> {
             .find(|c: char| !c.is_ascii_digit())
             .unwrap_or(rest.len());
         let (column, after) = rest.split_at(stop);
-        let whole = after.starts_with(end).then_some(())?;
-        let _: () = whole;
-        Some((line.parse().ok()?, column.parse().ok()?))
+        let found = (line.parse().ok()?, column.parse().ok()?);
+        after.starts_with(end).then_some(found)
     };
     let bracket = message
         .match_indices('[')

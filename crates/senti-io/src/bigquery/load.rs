@@ -53,6 +53,15 @@ pub struct Column {
     pub description: String,
 }
 
+/// Rows to write, and their columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lines {
+    /// Names and types.
+    pub columns: Vec<Column>,
+    /// A cell for each column.
+    pub rows: Vec<Map<String, Value>>,
+}
+
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -90,10 +99,7 @@ pub struct About<'a> {
 /// | `q05` … `q95` | `FLOAT` | its quantiles |
 /// | `model`, `version` | `STRING`, `INTEGER` | who made it |
 /// | `data_digest` | `STRING` | SHA-256 of the rows that it was made from |
-pub fn forecast_rows(
-    forecast: &Forecast,
-    about: &About<'_>,
-) -> Result<(Vec<Column>, Vec<Map<String, Value>>)> {
+pub fn forecast_rows(forecast: &Forecast, about: &About<'_>) -> Result<Lines> {
     let column = |name: &str, kind, description: &str| Column {
         name: name.to_owned(),
         kind,
@@ -163,7 +169,7 @@ pub fn forecast_rows(
         put("data_digest", json!(about.data_digest));
         rows.push(cells);
     }
-    Ok((columns, rows))
+    Ok(Lines { columns, rows })
 }
 
 /// `q05` for 0.05, `q02_5` for 0.025.
@@ -182,7 +188,7 @@ pub fn write(
     place: &Place,
     target: &str,
     mode: WriteMode,
-    (columns, rows): &(Vec<Column>, Vec<Map<String, Value>>),
+    Lines { columns, rows }: &Lines,
     watch: &Watch,
 ) -> Result<Written> {
     let table = TableName::parse(target, place.project.as_deref(), place.dataset.as_deref())?;

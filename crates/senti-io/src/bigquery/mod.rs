@@ -32,7 +32,7 @@ use senti::{Error, Result};
 pub use self::client::Client;
 pub use self::copies::{Copies, Mode};
 pub use self::credentials::{Credentials, Scope};
-pub use self::load::{About, Column, WriteMode, Written, forecast_rows, write};
+pub use self::load::{About, Column, Lines, WriteMode, Written, forecast_rows, write};
 pub use self::names::TableName;
 pub use self::types::{Cells, Field, Frame};
 use crate::watch::Watch;
@@ -131,7 +131,7 @@ impl Place {
         }
         let subject = self.subject()?;
         let fetched = match (&subject, self.copies) {
-            (_, Mode::Only) => self.from_copy(&subject),
+            (_, Mode::Only) => self.last_copy(&subject),
             (Subject::Table(name), _) => rows::read(self, name, watch, room),
             (Subject::Query(text), _) => query::read(self, text, None, watch, room),
         }?;
@@ -147,7 +147,7 @@ impl Place {
     }
 
     /// What was read the last time, whatever has happened since.
-    fn from_copy(&self, subject: &Subject) -> Result<Fetched> {
+    fn last_copy(&self, subject: &Subject) -> Result<Fetched> {
         let copies = self.copies().ok_or_else(|| {
             Error::input("there is no folder for copies of BigQuery's rows")
                 .hint("set `XDG_CACHE_HOME` or `HOME`")

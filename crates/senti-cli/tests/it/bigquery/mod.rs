@@ -59,7 +59,7 @@ impl Setting {
     }
 
     /// The same from the CSV file that the table was made from.
-    fn from_file(&self) -> Value {
+    fn of_file(&self) -> Value {
         let done = self
             .desk
             .run(&["predict", "--format", "json", "--data_path", "prices.csv"]);
@@ -91,7 +91,7 @@ fn a_table_gives_the_forecast_of_the_file_it_was_made_from() {
     let Some(setting) = Setting::new("whole_table") else {
         return;
     };
-    let wanted = setting.from_file();
+    let wanted = setting.of_file();
     // 400 rows in pages of 70: the last one is short
     let (found, told) = setting.forecast(&["--bq_page_rows", "70", "--bq_cache", "off"]);
     check_same(&found, &wanted);
@@ -120,7 +120,7 @@ fn a_query_gives_the_same_and_says_first_what_it_reads() {
     let Some(setting) = Setting::new("a_query") else {
         return;
     };
-    let wanted = setting.from_file();
+    let wanted = setting.of_file();
     let query = "SELECT date, open, high, low, close, volume FROM raw ORDER BY volume";
     let (found, told) = setting.forecast(&["--query", query, "--bq_page_rows", "150"]);
     check_same(&found, &wanted);
@@ -157,10 +157,6 @@ fn a_query_gives_the_same_and_says_first_what_it_reads() {
 /// Says who would ask, where another test runs this one in a process of its own; else there is nothing to do.
 #[test]
 #[cfg(feature = "bigquery_auth")]
-#[expect(
-    clippy::print_stdout,
-    reason = "its output is what the other test reads"
-)]
 fn says_who_asks() {
     if std::env::var_os("SENTI_SAY_WHO_ASKS").is_some() {
         use senti_io::bigquery::{Credentials, Scope};

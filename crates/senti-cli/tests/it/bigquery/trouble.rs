@@ -40,7 +40,7 @@ fn trouble_between_pages_that_passes_is_got_over() {
     let Some((setting, proxy)) = troubled("passing") else {
         return;
     };
-    let wanted = setting.from_file();
+    let wanted = setting.of_file();
     for trouble in [
         Trouble::status(500),
         Trouble::retry_after(429, "0"),
@@ -305,7 +305,7 @@ fn what_has_not_changed_is_read_from_the_copy() {
     let Some((setting, proxy)) = troubled("copies") else {
         return;
     };
-    let wanted = setting.from_file();
+    let wanted = setting.of_file();
     let read = |arguments: &[&str]| {
         proxy.forget();
         let (found, told) = setting.forecast(arguments);
