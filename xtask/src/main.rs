@@ -1,7 +1,7 @@
 //! The workshop: `cargo xtask test` runs everything that a change must pass, here and in CI alike.
 //!
 //! In comes the working tree; out go the tools' own messages and, as the last line, `N passed, N failed`. It changes no source file.
-//! The one thing it leaves beside `target/` are Python environments with MLflow (`python.rs`).
+//! The one thing it leaves beside `target/` are Python environments with MLflow and BigQuery's emulator (`python.rs`).
 
 mod graph;
 mod memory;
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         (Some("bench"), part) => steps::bench(part.into_iter().chain(arguments)),
         _ => {
             eprintln!(
-                "cargo xtask test     formatting, lints, Python environments with MLflow (.venv-mlflow3, .venv-mlflow2), unit, integration and documentation tests, documentation, crate graph, examples\n\
+                "cargo xtask test     formatting, lints, Python environments (.venv-mlflow3, .venv-mlflow2, .venv-bigquery), unit, integration and documentation tests, documentation, crate graph, examples\n\
                  cargo xtask graph    the crate graph alone\n\
                  cargo xtask environments    the Python environments alone\n\
                  cargo xtask bench [engine] [shapes] [small] [--rounds N]    the engine beside the machine's limit and its peers\n\

@@ -1,9 +1,9 @@
-//! Python environments with real MLflow for the tests, one for each line of versions that people run.
+//! Python environments for the tests: real MLflow, one for each line of versions that people run, and an emulator of BigQuery.
 //!
-//! In come the requirement files beside the tests; out go `.venv-mlflow3` and `.venv-mlflow2` at the root, made when missing or when a requirement
+//! In come the requirement files beside the tests; out go `.venv-mlflow3`, `.venv-mlflow2` and `.venv-bigquery` at the root, made when missing or when a requirement
 //! file has changed. An environment counts as whole when the stamp inside says so: it is written last and holds the requirements that were
-//! installed. Where Python or the package index is missing this says so and the tests skip, unless MLflow is required (CI). Nothing outside the
-//! two folders is changed, and a folder that is a link is somebody else's: it is taken as it is.
+//! installed. Where Python or the package index is missing this says so and the tests skip, unless they are required (CI). Nothing outside the
+//! three folders is changed, and a folder that is a link is somebody else's: it is taken as it is.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
@@ -30,7 +30,18 @@ pub struct Environment {
     requirements: &'static str,
     /// A folder given here is taken instead, as it is.
     variable: &'static str,
+    /// Set, it makes the environment's absence a failure.
+    require: &'static str,
+    /// Python that is run last, with a home inside the folder: it finishes the environment and prints its versions.
+    last: &'static str,
 }
+
+const MLFLOW: &str =
+    "import mlflow, sys; print('mlflow', mlflow.__version__, 'on Python', sys.version.split()[0])";
+
+/// The emulator would fetch DuckDB's extension from the internet at its start; the package index has it as well.
+const BIGQUERY: &str = "import bqemulator, sys, duckdb_extensions; duckdb_extensions.import_extension('spatial'); \
+     print('bqemulator', bqemulator.__version__, 'on Python', sys.version.split()[0])";
 
 /// All of them.
 pub const ENVIRONMENTS: &[Environment] = &[
@@ -39,21 +50,33 @@ pub const ENVIRONMENTS: &[Environment] = &[
         folder: ".venv-mlflow3",
         requirements: "crates/senti-cli/tests/it/mlflow/mlflow3.txt",
         variable: "SENTI_MLFLOW3",
+        require: "SENTI_REQUIRE_MLFLOW",
+        last: MLFLOW,
     },
     Environment {
         name: "MLflow 2",
         folder: ".venv-mlflow2",
         requirements: "crates/senti-cli/tests/it/mlflow/mlflow2.txt",
         variable: "SENTI_MLFLOW2",
+        require: "SENTI_REQUIRE_MLFLOW",
+        last: MLFLOW,
+    },
+    Environment {
+        name: "BigQuery's emulator",
+        folder: ".venv-bigquery",
+        requirements: "crates/senti-cli/tests/it/bigquery/bigquery.txt",
+        variable: "SENTI_BIGQUERY",
+        require: "SENTI_REQUIRE_BIGQUERY",
+        last: BIGQUERY,
     },
 ];
 
-/// Must the environments be there? On CI, and where `SENTI_REQUIRE_MLFLOW` asks for it.
-pub fn required() -> bool {
+/// Must the environment be there? On CI, and where its variable asks for it.
+pub fn required(environment: &Environment) -> bool {
     let says = |name: &str| {
         std::env::var(name).is_ok_and(|text| !matches!(text.as_str(), "" | "0" | "false"))
     };
-    says("CI") || says("SENTI_REQUIRE_MLFLOW")
+    says("CI") || says(environment.require)
 }
 
 /// Makes an environment where it is missing or out of date; says why where that cannot be done.
@@ -106,11 +129,11 @@ pub fn make(environment: &Environment) -> Result<(), String> {
         "off",
     ]);
     run(pip.arg("--requirement").arg(&requirements), "pip install")?;
-    let versions = "import mlflow, sys; print('mlflow', mlflow.__version__, 'on Python', sys.version.split()[0])";
-    run(
-        Command::new(python(&folder)).args(["-c", versions]),
-        "import mlflow",
-    )?;
+    let home = folder.join("home");
+    std::fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
+    let mut last = Command::new(python(&folder));
+    last.args(["-c", environment.last]).env("HOME", &home);
+    run(&mut last, "its last step")?;
     std::fs::write(&stamp, text).map_err(|error| format!("{}: {error}", stamp.display()))?;
     println!("{name}: installed in {} s", start.elapsed().as_secs());
     Ok(())
@@ -179,7 +202,13 @@ fn run(command: &mut Command, name: &str) -> Result<(), String> {
         .expect("stdout was piped two lines above");
     for line in BufReader::new(out).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
-        let tells = ["Collecting ", "Installing ", "Successfully ", "mlflow "];
+        let tells = [
+            "Collecting ",
+            "Installing ",
+            "Successfully ",
+            "mlflow ",
+            "bqemulator ",
+        ];
         if tells.iter().any(|start| line.starts_with(start)) {
             let short: String = line.chars().take(100).collect();
             println!("   {short}");

@@ -117,14 +117,14 @@ fn step(tally: &mut Tally, name: &str, mut command: Command) {
     }
 }
 
-/// Python with real MLflow. Missing, it is a failure where MLflow is required; elsewhere the tests that want it skip.
+/// Python with real MLflow and an emulator of BigQuery. Missing, it is a failure where it is required; elsewhere the tests that want it skip.
 fn python_environments(tally: &mut Tally) {
     println!("== python environments");
     for environment in python::ENVIRONMENTS {
         let name = format!("python environment of {}", environment.name);
         match python::make(environment) {
             Ok(()) => tally.check(&name, true),
-            Err(why) if python::required() => {
+            Err(why) if python::required(environment) => {
                 println!("{}: {why}", environment.name);
                 tally.check(&name, false);
             }

@@ -5,6 +5,7 @@
 
 use senti::importance::groups::GroupBy;
 use senti::models::MODELS;
+use senti_io::bigquery;
 use senti_io::parties::Series;
 use senti_io::sources::SOURCES;
 use serde_json::json;
@@ -150,6 +151,7 @@ const MODEL: &str = "Model";
 const TRAINING: &str = "Training";
 const IMPORTANCE: &str = "Importance";
 const SENTIMENT: &str = "Sentiment";
+const BIGQUERY: &str = "BigQuery";
 const MACHINE: &str = "Machine";
 const OUTPUT: &str = "Output";
 const MLFLOW: &str = "MLflow";
@@ -272,6 +274,12 @@ fn is_date(text: &str) -> bool {
     senti::calendar::parse_time(text).is_ok()
 }
 
+/// May it stand behind `--write`?
+fn writes(text: &str) -> bool {
+    let target = text.strip_prefix("bigquery:");
+    target.is_some_and(|target| bigquery::TableName::parse(target, Some("p"), Some("d")).is_ok())
+}
+
 /// Every option, in the order of help.
 #[rustfmt::skip]
 pub const OPTIONS: &[Opt] = &[
@@ -287,6 +295,16 @@ pub const OPTIONS: &[Opt] = &[
     Opt { name: "join", env: &["SENTI_JOIN"], unset: "none", kind: Several("FILE[,KEY=VALUE]"), purpose: "File whose series are joined to the candles as of the time they became known, as `nasdaq.csv,lag=16h15m,zone=America/New_York`; may be given several times. Keys: name, columns, lag, zone, frequency, time, known, age (docs/joins.md); in predict, verify and importance: the model's", verbs: READERS, ..ROW },
     Opt { name: "gcp_project", env: &["GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"], unset: "none", kind: Text("NAME"), purpose: "Google Cloud project for bigquery", verbs: SOURCED, ..ROW },
     Opt { name: "bq_dataset", env: &["BQ_DATASET"], unset: "none", kind: Text("NAME"), purpose: "Data set for bigquery", verbs: SOURCED, ..ROW },
+    Opt { name: "table", env: &["BQ_TABLE"], default: Some("raw"), kind: Text("NAME"), purpose: "Table for bigquery: table, dataset.table or project.dataset.table", verbs: SOURCED, ..ROW },
+    Opt { name: "query", env: &["BQ_QUERY"], unset: "the whole table", kind: Text("SQL"), purpose: "Query for bigquery, a SELECT in GoogleSQL, instead of a table", verbs: SOURCED, ..ROW },
+    Opt { name: "bq_location", env: &["BQ_LOCATION"], unset: "found out", kind: Text("PLACE"), purpose: "Where the data of bigquery are: US, EU, europe-west3", verbs: SOURCED, ..ROW },
+
+    Opt { name: "max_bytes_billed", group: BIGQUERY, env: &["BQ_MAX_BYTES_BILLED"], default: Some("10GiB"), kind: Fitting("SIZE", |text| memory::parse(text).is_some(), memory::WANTED), purpose: "Most that a query may bill; one that would read more is not run", verbs: SOURCED, ..ROW },
+    Opt { name: "bq_cache", group: BIGQUERY, env: &["BQ_CACHE"], default: Some("auto"), kind: Choice(|| bigquery::Mode::ALL.map(bigquery::Mode::name).to_vec()), purpose: "Local copies of what was read: auto reads one while it is as new as the table, renew writes it anew, only asks nobody, off keeps none", verbs: SOURCED, ..ROW },
+    Opt { name: "bq_page_rows", group: BIGQUERY, env: &["BQ_PAGE_ROWS"], default: Some("50000"), kind: Whole(1, 10_000_000), purpose: "Rows to ask for at once", verbs: SOURCED, ..ROW },
+    Opt { name: "bq_emulator", group: BIGQUERY, env: &["BIGQUERY_EMULATOR_HOST"], unset: "none", kind: Text("HOST:PORT"), purpose: "Emulator to ask instead of Google, without credentials", verbs: SOURCED, ..ROW },
+    Opt { name: "write", group: BIGQUERY, env: &["SENTI_WRITE"], unset: "nowhere", kind: Fitting("bigquery:TABLE", writes, "bigquery: and dataset.table or project.dataset.table"), purpose: "Table to write the forecast into; made where it is missing", verbs: &[Predict], ..ROW },
+    Opt { name: "write_mode", group: BIGQUERY, env: &["SENTI_WRITE_MODE"], default: Some("append"), kind: Choice(|| bigquery::WriteMode::ALL.map(bigquery::WriteMode::name).to_vec()), purpose: "With --write: keep the rows that are there, or replace them all", verbs: &[Predict], ..ROW },
 
     Opt { name: "from", env: &["SENTI_FROM"], unset: "all there is", kind: Fitting("DATE", is_date, "a date as 2023-07-01"), purpose: "First row of a series from the network", verbs: BRINGS, ..ROW },
     Opt { name: "until", env: &["SENTI_UNTIL"], unset: "now", kind: Fitting("DATE", is_date, "a date as 2023-07-01"), purpose: "First date or time that is no longer fetched", verbs: FETCHES, ..ROW },

@@ -8,6 +8,7 @@ use senti::artifact::Artifact;
 use senti::doors::{Machine, forecast};
 use senti::forecast::Forecast;
 use senti::{Error, Result, Role};
+use senti_io::bigquery::{self, About, Memo, WriteMode, Written, forecast_rows};
 use senti_io::registry::{Backend, Entry, Reference};
 use senti_io::report::{date, forecast_value, write_forecast};
 use senti_io::sources::{Reading, Request};
@@ -23,6 +24,10 @@ use crate::{interrupt, machine, models, places, remote, say, scores, source, tra
 pub fn run(settings: &Settings) -> Outcome {
     let simd = machine::simd(settings)?;
     let mut request = source::request(settings)?;
+    if let Some(place) = &mut request.bigquery {
+        // Names may have to be read again in the model's sense; rows need not.
+        place.memo = Some(Memo::default());
+    }
     if let Some(folder) = settings.path("output") {
         let no_plot = settings.switch("no_plot");
         places::spare_input(&request, &folder, Verb::Predict, no_plot)?;
@@ -46,6 +51,7 @@ pub fn run(settings: &Settings) -> Outcome {
         )?,
         None => Vec::new(),
     };
+    let written = write(settings, &entry, &reading, &forecast)?;
     let manifest = &artifact.manifest;
     let trained = date(manifest.data.last, manifest.data.step);
     let model = format!(
@@ -61,7 +67,10 @@ pub fn run(settings: &Settings) -> Outcome {
     }
     if settings.json() {
         say::note(&told);
-        let document = document(&entry, &artifact, &reading, &forecast, &files);
+        let mut document = document(&entry, &artifact, &reading, &forecast, &files);
+        if let Some(written) = &written {
+            document["written"] = json!({"table": written.table.to_string(), "rows": written.rows, "created": written.created});
+        }
         return say::result(true, || document, String::new);
     }
     say::note(&model);
@@ -70,6 +79,15 @@ pub fn run(settings: &Settings) -> Outcome {
     say::data(&scores::forecast(&forecast))?;
     if !files.is_empty() {
         say::note(train::written(&files).trim_end());
+    }
+    if let Some(Written {
+        table,
+        rows,
+        created,
+    }) = written
+    {
+        let made = if created { ", a new table" } else { "" };
+        say::note(&format!("wrote {rows} rows into BigQuery `{table}`{made}"));
     }
     Ok(())
 }
@@ -107,6 +125,32 @@ fn which(settings: &Settings) -> Outcome<Reference> {
         // A flag wins over what a file or the environment says.
         _ => Ok(Reference::of(model_type, version)),
     }
+}
+
+/// Writes the forecast into BigQuery, where that is wanted.
+fn write(
+    settings: &Settings,
+    entry: &Entry,
+    reading: &Reading,
+    forecast: &Forecast,
+) -> Result<Option<Written>> {
+    let target = settings
+        .text("write")
+        .and_then(|text| text.strip_prefix("bigquery:"));
+    let Some(target) = target else {
+        return Ok(None);
+    };
+    let about = About {
+        issued_at: source::now(),
+        model: &entry.model_type,
+        version: entry.version,
+        data_digest: &reading.digest,
+    };
+    let rows = forecast_rows(forecast, &about)?;
+    let named = settings.text("write_mode");
+    let mode = (WriteMode::ALL.into_iter()).find(|mode| Some(mode.name()) == named);
+    let (place, watch) = (source::place(settings), source::watch());
+    bigquery::write(&place, target, mode.unwrap_or_default(), &rows, &watch).map(Some)
 }
 
 /// Does the forecast start inside the rows that the model was made from?

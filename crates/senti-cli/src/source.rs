@@ -4,18 +4,22 @@
 //! of the data goes into the model's record ([`record`]) and comes back from there ([`recall`]).
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use senti::artifact::Manifest;
 use senti::table::TableOptions;
-use senti::{Error, Result, Role, Time};
+use senti::{Error, ErrorKind, Result, Role, Time};
+use senti_io::bigquery::{self, Place};
 use senti_io::parties::Series;
 use senti_io::sources::{self, Join, Reading, Request};
+use senti_io::watch::Watch;
 
 use crate::failure::{Outcome, hinted, usage};
+use crate::interrupt::{self, Stage};
 use crate::options::{DATA, OPTIONS};
 use crate::settings::{Origin, Settings};
-use crate::{live, say};
+use crate::{live, memory, say};
 
 /// Options that name the column of a role.
 const ROLES: &[(&str, Role)] = &[
@@ -32,6 +36,9 @@ const PLACES: &[(&str, &str)] = &[
     ("gcp_project", "bigquery"),
     ("bq_dataset", "bigquery"),
     ("from", SERIES),
+    ("table", "bigquery"),
+    ("query", "bigquery"),
+    ("bq_location", "bigquery"),
 ];
 
 /// What stands for all series of all parties where sources are compared by name.
@@ -49,7 +56,8 @@ pub struct Choice {
     pub why: String,
 }
 
-/// The source that was asked for; else `local` with a path, `bigquery` with a project and a data set, else the sample.
+/// The source that was asked for; else `local` with a path, `bigquery` with a table or a query, or a project and a data set, else the
+/// sample.
 pub fn choose(settings: &Settings) -> Result<Choice> {
     let told = |name| match &settings.get(name).origin {
         Origin::Flag => format!("`--{name}`"),
@@ -59,12 +67,19 @@ pub fn choose(settings: &Settings) -> Result<Choice> {
     let configured = ["gcp_project", "bq_dataset"]
         .iter()
         .all(|name| settings.text(name).is_some());
+    // A table has a default: only one that somebody named asks for BigQuery.
+    let named = |name: &str| settings.get(name).origin != Origin::Default;
+    let asked = ["query", "table"].into_iter().find(|name| named(name));
     let (name, why) = match settings.text("data_source") {
         Some(name) => (name, format!("asked for by {}", told("data_source"))),
         None if path.is_some() => (
             "local",
             format!("a path was given by {}", told("data_path")),
         ),
+        None if asked.is_some() => {
+            let what = asked.unwrap_or_default();
+            ("bigquery", format!("a {what} was given by {}", told(what)))
+        }
         None if configured => (
             "bigquery",
             "`gcp_project` and `bq_dataset` are configured".to_owned(),
@@ -86,6 +101,20 @@ pub fn choose(settings: &Settings) -> Result<Choice> {
         return Err(
             Error::input(sentence).hint("leave `--data_path` out, or use `--data_source local`")
         );
+    }
+    let by_flag = |name: &str| settings.get(name).origin == Origin::Flag;
+    let place = ["query", "table"].into_iter().find(|name| by_flag(name));
+    if let Some(place) = place.filter(|_| name != "bigquery") {
+        return Err(Error::input(format!(
+            "`--{place}` is given, but the data source is `{name}` ({why})"
+        ))
+        .hint(format!(
+            "leave `--{place}` out, or use `--data_source bigquery`"
+        )));
+    }
+    if by_flag("query") && by_flag("table") {
+        return Err(Error::input("`--query` and `--table` are both given")
+            .hint("leave one of them out; a query names its tables itself"));
     }
     let is_series = Series::is_meant(name) || name.contains(':');
     if settings.get("from").origin == Origin::Flag && !is_series {
@@ -112,7 +141,10 @@ pub fn request(settings: &Settings) -> Outcome<Request> {
         true => Some(live::refresh(&Series::parse(&choice.name)?, settings)?),
         false => settings.path("data_path"),
     };
+    let place = (choice.name == "bigquery").then(|| place(settings));
     Ok(Request {
+        bigquery: place,
+        watch: watch(),
         source: Some(choice.name),
         path,
         target_column: settings.text("target_column").map(str::to_owned),
@@ -157,6 +189,58 @@ pub fn joins_of_model(
         }
     };
     Ok(asked.into_iter().flat_map(read_as).collect())
+}
+
+/// Where BigQuery's rows are, and what reading them may cost.
+pub fn place(settings: &Settings) -> Place {
+    let text = |name: &str| settings.text(name).map(str::to_owned);
+    // A flag for the table wins over a query that was configured.
+    let by_flag = |name: &str| settings.get(name).origin == Origin::Flag;
+    let table_wins = by_flag("table") && !by_flag("query");
+    let named = settings.text("bq_cache");
+    let mode = (bigquery::Mode::ALL.into_iter()).find(|mode| Some(mode.name()) == named);
+    Place {
+        project: text("gcp_project").or_else(project_of_key_file),
+        dataset: text("bq_dataset"),
+        table: text("table"),
+        query: text("query").filter(|_| !table_wins),
+        location: text("bq_location"),
+        max_bytes_billed: settings.text("max_bytes_billed").and_then(memory::parse),
+        page_rows: settings.whole("bq_page_rows"),
+        emulator: text("bq_emulator"),
+        copies: mode.unwrap_or_default(),
+        folder: cache_folder(),
+        memo: None,
+    }
+}
+
+/// The project that a service account's key file belongs to.
+fn project_of_key_file() -> Option<String> {
+    let path = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS")?;
+    let text = std::fs::read(path).ok()?;
+    let key: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    key["project_id"].as_str().map(str::to_owned)
+}
+
+/// Where the system wants what can be fetched again.
+fn cache_folder() -> Option<PathBuf> {
+    let folder = |name: &str| {
+        let folder = std::env::var_os(name).filter(|folder| !folder.is_empty());
+        folder
+            .map(PathBuf::from)
+            .filter(|folder| folder.is_absolute())
+    };
+    let base = folder("XDG_CACHE_HOME").or_else(|| match std::env::consts::OS {
+        "windows" => folder("LOCALAPPDATA"),
+        "macos" => folder("HOME").map(|home| home.join("Library/Caches")),
+        _ => folder("HOME").map(|home| home.join(".cache")),
+    });
+    base.map(|base| base.join("senti-ai").join("bigquery"))
+}
+
+/// Lines of a long reading go to stderr; Ctrl-C ends it.
+pub fn watch() -> Watch {
+    Watch::new(say::note, interrupt::wanted)
 }
 
 /// The part of a request that has nothing to do with the place.
@@ -264,7 +348,20 @@ pub fn read(request: &Request) -> Result<Reading> {
 pub fn open(request: &Request) -> Result<Reading> {
     let hint =
         "paths are taken from the working directory; `senti-ai inspect FILE` looks at a file alone";
-    sources::read(request).map_err(|error| hinted(error, hint))
+    if request.bigquery.is_none() {
+        return sources::read(request).map_err(|error| hinted(error, hint));
+    }
+    // A query goes on in the cloud until it is told to stop: reading ends in order.
+    interrupt::stage(Stage::Working);
+    let reading = sources::read(request);
+    interrupt::stage(Stage::Starting);
+    match interrupt::wanted() {
+        true => Err(Error::new(
+            ErrorKind::Interrupted,
+            "stopped: nothing was written",
+        )),
+        false => reading,
+    }
 }
 
 /// The line about a reading, and what a careful reader should know of it.

@@ -1,6 +1,7 @@
 //! Everything of Senti AI that opens a file or a socket, or draws: sources, registry, checkpoints, pictures, reports.
 
 pub mod atomic;
+pub mod bigquery;
 pub mod checkpoint;
 pub mod fetch;
 pub mod folds;
@@ -13,4 +14,5 @@ pub mod registry;
 pub mod report;
 mod sealed;
 pub mod sources;
+pub mod watch;
 pub mod weights;

@@ -10,6 +10,7 @@
 mod audit;
 mod backtest;
 mod bad_input;
+mod bigquery;
 mod care;
 mod damaged;
 mod end_to_end;
@@ -22,6 +23,8 @@ mod killed;
 mod memory;
 mod mlflow;
 mod onnx;
+mod proxy;
+mod python;
 #[path = "../../../senti-io/tests/it/replay.rs"]
 mod replay;
 mod run;

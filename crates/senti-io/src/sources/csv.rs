@@ -14,12 +14,10 @@ use senti::table::{Dropped, Rows};
 use senti::{Column, Error, Result, Role};
 
 use self::layout::Layout;
-#[cfg(feature = "parquet")]
 pub(super) use self::layout::time_rank;
 pub(super) use self::number::{Cell, number};
 use self::records::{Record, Records};
 pub(super) use self::time::Clock;
-#[cfg(feature = "parquet")]
 pub(super) use self::time::looks_like_time;
 use super::bytes::Text;
 use super::raw::{Ask, Published, Raw};

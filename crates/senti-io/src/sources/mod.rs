@@ -23,6 +23,9 @@ use senti::table::{Dropped, Found, TableOptions, nearest_name};
 use senti::{Error, Result, Role, Table};
 use sha2::{Digest, Sha256};
 
+use crate::bigquery::Place;
+use crate::watch::Watch;
+
 pub use dialect::{ColumnRole, Dialect};
 pub use join::{Join, Joined};
 pub use news::{Item, News, NewsRequest, read_news};
@@ -44,6 +47,10 @@ pub struct Request {
     pub table: TableOptions,
     /// Bytes that reading may take; more are refused as soon as it is known.
     pub memory: Option<u64>,
+    /// Where the rows are, for `bigquery`.
+    pub bigquery: Option<Place>,
+    /// Whoever waits for the rows.
+    pub watch: Watch,
 }
 
 impl Request {
@@ -105,7 +112,7 @@ pub const SOURCES: &[Source] = &[
     },
     Source {
         name: "bigquery",
-        help: "a table in Google BigQuery (not there yet)",
+        help: "a table or a query in Google BigQuery",
         read: bigquery::read,
     },
 ];

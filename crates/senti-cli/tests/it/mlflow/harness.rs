@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::proxy::{Proxy, Trouble};
 use super::server::{ADMIN, LINES, Options, Server, environment};
+use crate::proxy::{Proxy, Trouble};
 
 /// A request and its whole answer: status and body. `None` where the connection ends before a whole one.
 fn ask(port: u16, method: &str, path: &str, headers: &str, body: &str) -> Option<(u16, String)> {

@@ -9,7 +9,6 @@
 
 mod export;
 mod harness;
-pub mod proxy;
 mod registry;
 pub mod server;
 mod tracking;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::proxy::{Proxy, Trouble};
 use super::server::{ADMIN, Options, Server, environment, free_port};
+use crate::proxy::{Proxy, Trouble};
 use crate::run::{Desk, Done, SMALL, prices};
 
 /// A desk that speaks to a server, under a name that no other test takes.

@@ -5,14 +5,16 @@
 //! and leaves nothing behind. Nothing here is a stand-in: what answers is MLflow.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+pub use crate::python::free_port;
+use crate::python::{find, keeper};
 
 /// A busy machine of two cores takes 20 s.
 const READY: Duration = Duration::from_secs(120);
@@ -35,36 +37,18 @@ pub struct Environment {
 /// workspace, once `cargo xtask test` has finished it. `None` where there is none, which is said; a failure where `SENTI_REQUIRE_MLFLOW` is set.
 #[expect(clippy::print_stdout, reason = "a test that skips says so")]
 pub fn environment(line: u32) -> Option<Environment> {
-    let found = find(line);
+    let found = find(
+        &format!("SENTI_MLFLOW{line}"),
+        &format!(".venv-mlflow{line}"),
+    );
     if let Err(why) = &found {
         let required = std::env::var("SENTI_REQUIRE_MLFLOW")
             .is_ok_and(|text| !matches!(text.as_str(), "" | "0"));
         assert!(!required, "MLflow {line} is required: {why}");
         println!("skipped: no MLflow {line}: {why}; `cargo xtask test` installs it");
     }
-    found.ok()
-}
-
-fn find(line: u32) -> Result<Environment, String> {
-    let given = std::env::var_os(format!("SENTI_MLFLOW{line}")).map(PathBuf::from);
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../.venv-mlflow{line}"));
-    let folder = given.clone().unwrap_or_else(|| own.clone());
-    let folder = folder
-        .canonicalize()
-        .map_err(|error| format!("{}: {error}", folder.display()))?;
-    let environment = Environment { line, folder };
-    let python = environment.binary("python");
-    if !python.exists() {
-        return Err(format!("{} is missing", python.display()));
-    }
-    // An installation that was interrupted has no stamp (xtask/src/python.rs). Folders of somebody else's need none.
-    let whole = given.is_some()
-        || own.is_symlink()
-        || environment.folder.join("senti-requirements.txt").exists();
-    match whole {
-        true => Ok(environment),
-        false => Err(format!("{} is not finished", environment.folder.display())),
-    }
+    let folder = found.ok()?;
+    Some(Environment { line, folder })
 }
 
 impl Environment {
@@ -284,7 +268,7 @@ impl Server {
             .open(self.folder.join("server.log"))
             .unwrap();
         let mut command = self.environment.command("python", &self.folder);
-        command.arg(beside("keep.py")).arg(&self.folder);
+        command.arg(keeper()).arg(&self.folder);
         command
             .arg(self.environment.binary("python"))
             .args(["-m", "mlflow", "server"]);
@@ -365,18 +349,4 @@ impl Drop for Server {
         }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-/// A port that nobody listens on, below those that the system gives to outgoing connections: it stays free while the server starts.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    for _ in 0..10_000 {
-        let turn = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port =
-            18_000 + (std::process::id().wrapping_mul(7_919).wrapping_add(turn) % 14_000) as u16;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no free port between 18000 and 32000");
 }

@@ -14,8 +14,8 @@ use senti_io::mlflow::{Api, Connection};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::proxy::{Proxy, Trouble};
 use super::server::{ADMIN, Options, Server, environment};
+use crate::proxy::{Proxy, Trouble};
 use crate::run::{Desk, Done, prices};
 
 /// A small training of three epochs, none of which stops early.

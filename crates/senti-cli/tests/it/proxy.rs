@@ -1,8 +1,10 @@
 //! A proxy before a real server that makes trouble when told so.
 //!
 //! In come requests; out go the real server's answers, or the trouble of the first [`Rule`] that fits: an error status, a delay, a cut. It is no
-//! stand-in: whatever is not troubled is answered by MLflow, and troubles that come after the deed have really done it. Each connection
+//! stand-in: whatever is not troubled is answered by the server, and troubles that come after the deed have really done it. Each connection
 //! carries one request. Requests are counted and remembered.
+
+#![allow(dead_code, reason = "some troubles wait for a test that needs them")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -11,7 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::server::{Server, free_port};
+use crate::mlflow::server::Server;
+use crate::python::free_port;
 
 /// What goes wrong.
 #[derive(Clone, Debug)]
@@ -121,11 +124,16 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Proxy {
-    /// Starts before a server. No trouble yet.
+    /// Starts before an MLflow server. No trouble yet.
     pub fn before(server: &Server) -> Self {
+        Self::to(server.port)
+    }
+
+    /// Starts before whatever listens on this port of 127.0.0.1. No trouble yet.
+    pub fn to(upstream: u16) -> Self {
         let proxy = Self {
             port: free_port(),
-            upstream: server.port,
+            upstream,
             state: Arc::default(),
             listener: Mutex::new(None),
         };
