@@ -11,20 +11,27 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
-# Ctrl-C is for the parent: the end of the input follows from it.
-signal.signal(signal.SIGINT, signal.SIG_IGN)
 folder, command = sys.argv[1], sys.argv[2:]
 child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+ending = threading.Lock()
 
 
 def end(remove):
+    # Whoever comes second must not cut off the first in the middle of removing.
+    ending.acquire()
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
     if remove:
-        shutil.rmtree(folder, ignore_errors=True)
+        # What was killed may take a moment to go, and write until then.
+        for _ in range(20):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not os.path.exists(folder):
+                break
+            time.sleep(0.1)
     os._exit(0)
 
 
@@ -32,9 +39,15 @@ def watch():
     end(remove=sys.stdin.readline().strip() != "kill")
 
 
+# Ctrl-C is for the parent: the end of the input follows from it. `timeout` and a closing terminal tell the whole group to go, and only this
+# process can still end the command then: by another thread, which waits its turn, because this one may hold the lock.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+for word in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(word, lambda *_: threading.Thread(target=end, args=[True], daemon=True).start())
 threading.Thread(target=watch, daemon=True).start()
 code = child.wait()
-# Ended by itself, or by the other thread, which is then about to end all.
+# Ended by itself, or by another thread, which is then about to end all.
 threading.Event().wait(1.0)
-print(f"the command has ended with {code}", file=sys.stderr, flush=True)
+if not ending.locked():
+    print(f"the command has ended with {code}", file=sys.stderr, flush=True)
 end(remove=False)

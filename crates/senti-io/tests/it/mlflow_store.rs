@@ -116,9 +116,9 @@ fn a_full_disk_leaves_nothing() {
     }
     let dir = tempfile::tempdir().unwrap();
     let mut refused = 0;
-    for pages in 1..200 {
-        // A page is 4 KiB; everything takes about a hundred of them.
-        let Some(disk) = Disk::mount(dir.path(), &format!("size={}k", 4 * pages)) else {
+    for step in 1..200 {
+        // Everything takes about a megabyte.
+        let Some(disk) = Disk::mount(dir.path(), &format!("size={}k", 32 * step)) else {
             return;
         };
         let called = Names {
@@ -140,7 +140,7 @@ fn a_full_disk_leaves_nothing() {
                     "{error}"
                 );
                 assert!(!error.to_string().contains("/.senti"), "{error}");
-                assert_eq!(names(dir.path()), Vec::<String>::new(), "{pages} pages");
+                assert_eq!(names(dir.path()), Vec::<String>::new(), "{step} steps");
             }
         }
         drop(disk);
