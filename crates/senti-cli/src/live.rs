@@ -17,7 +17,7 @@ use senti_io::http::address::encode;
 use senti_io::parties::{Caller, PARTIES, Row, Series};
 
 use crate::settings::Settings;
-use crate::{env_file, interrupt, say, source};
+use crate::{env_file, interrupt, places, say, source};
 
 /// Calls between two lines about a long fetch, where there is no bar.
 const CALLS: usize = 25;
@@ -66,21 +66,14 @@ fn kept(series: &Series, caller: &Caller, from: Option<Time>) -> Result<Store> {
     Ok(Store::new(folder()?.join(name + ".csv")))
 }
 
-/// Where the system wants files that can be had again.
+/// The folder of fetched rows.
 fn folder() -> Result<PathBuf> {
-    let said = |name: &str| std::env::var_os(name).filter(|text| !text.is_empty());
-    let below = |name: &str, rest: &str| said(name).map(|home| PathBuf::from(home).join(rest));
-    let home = match () {
-        () if cfg!(windows) => below("LOCALAPPDATA", ""),
-        () if cfg!(target_os = "macos") => below("HOME", "Library/Caches"),
-        () => below("HOME", ".cache"),
-    };
-    let place = below("XDG_CACHE_HOME", "").filter(|path| path.is_absolute());
-    match place.or(home) {
-        Some(cache) => Ok(cache.join("senti-ai").join("data")),
-        None => Err(Error::input("there is no folder to keep fetched rows in")
-            .hint("set `XDG_CACHE_HOME`, or `senti-ai fetch` into a file and give it with `--data_path`")),
-    }
+    let cache = places::cache().map(|cache| cache.join("data"));
+    cache.ok_or_else(|| {
+        Error::input("there is no folder to keep fetched rows in").hint(
+            "set `XDG_CACHE_HOME`, or `senti-ai fetch` into a file and give it with `--data_path`",
+        )
+    })
 }
 
 /// The file in the cache that holds the series, brought up to date unless `--offline` is given.

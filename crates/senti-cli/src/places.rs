@@ -3,7 +3,7 @@
 //!
 //! In come folders; out goes an error that names what is in the way. Nothing stays behind.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use senti::{Error, Result};
 use senti_io::atomic::{Pending, remove_leftovers};
@@ -15,6 +15,28 @@ use senti_io::sources::Request;
 
 use crate::options::Verb;
 use crate::unfinished::CHECKPOINT;
+
+/// Where the system wants what can be had again: models, rows and tables that were fetched.
+pub fn cache() -> Option<PathBuf> {
+    let below = if cfg!(windows) {
+        ("LOCALAPPDATA", "")
+    } else if cfg!(target_os = "macos") {
+        ("HOME", "Library/Caches")
+    } else {
+        ("HOME", ".cache")
+    };
+    cache_of(&|name| std::env::var_os(name).map(PathBuf::from), below)
+}
+
+fn cache_of(
+    folder: &dyn Fn(&str) -> Option<PathBuf>,
+    (home, rest): (&str, &str),
+) -> Option<PathBuf> {
+    // the specification of base directories says: a relative one is to be ignored
+    let said = |name: &str| folder(name).filter(|folder| folder.is_absolute());
+    let cache = said("XDG_CACHE_HOME").or_else(|| Some(said(home)?.join(rest)))?;
+    Some(cache.join("senti-ai"))
+}
 
 /// Refuses a folder in which an output would take the place of a file that is read.
 pub fn spare_input(request: &Request, output: &Path, verb: Verb, no_plot: bool) -> Result<()> {
@@ -107,4 +129,28 @@ pub fn writable(registry: &Registry, model_type: &str) -> Result<()> {
             .hint("give another `--registry DIR`, or the right to write there")
             .because(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// <https://specifications.freedesktop.org/basedir-spec/latest/>: a relative path is to be ignored.
+    #[test]
+    fn copies_are_kept_where_the_system_wants_them() {
+        let check = |xdg: Option<&str>, home: Option<&str>, wanted: Option<&str>| {
+            let folder = |name: &str| match name {
+                "XDG_CACHE_HOME" => xdg.map(PathBuf::from),
+                "HOME" => home.map(PathBuf::from),
+                _ => None,
+            };
+            let found = cache_of(&folder, ("HOME", ".cache"));
+            assert_eq!(found, wanted.map(PathBuf::from));
+        };
+        check(Some("/x"), Some("/home/me"), Some("/x/senti-ai"));
+        for relative in [None, Some("x"), Some("")] {
+            check(relative, Some("/home/me"), Some("/home/me/.cache/senti-ai"));
+        }
+        check(None, None, None);
+    }
 }

@@ -3,16 +3,14 @@
 //! In come settings; out goes a [`MlflowRegistry`], or a usage error that says what to name. Nobody is asked here. A model that is called
 //! `models:/…` is there, any other in the folder of saved models, unless `--remote` is given.
 
-use std::path::PathBuf;
-
 use senti::Error;
 use senti_io::mlflow::Api;
-use senti_io::registry::{Backend, Cache, Experiment, MlflowRegistry, Reference, cache_folder};
+use senti_io::registry::{Backend, Cache, Experiment, MlflowRegistry, Reference};
 
 use crate::failure::{Outcome, usage};
 use crate::options::Verb;
 use crate::settings::{Origin, Settings};
-use crate::{connect, say};
+use crate::{connect, places, say};
 
 /// The server of `--registry_uri`, else of `--tracking_uri`.
 pub fn registry(settings: &Settings) -> Outcome<MlflowRegistry> {
@@ -40,7 +38,7 @@ pub fn registry(settings: &Settings) -> Outcome<MlflowRegistry> {
 pub fn at(settings: &Settings, uri: &str, told: &str) -> Outcome<MlflowRegistry> {
     let connection = connect::open(settings, uri, told).map_err(usage)?;
     let mut api = Api::new(connection).map_err(usage)?;
-    if settings.verb() == Verb::Train {
+    if matches!(settings.verb(), Verb::Train | Verb::Import) {
         // The model is saved and waits: nobody should wait for a failing server with it.
         api = api.trying(2);
     }
@@ -49,11 +47,7 @@ pub fn at(settings: &Settings, uri: &str, told: &str) -> Outcome<MlflowRegistry>
         (Some(id), _) => Experiment::Numbered(id.into()),
         (None, name) => Experiment::Named(name.unwrap_or("Default").into()),
     };
-    let folder = cache_folder(
-        std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from),
-        std::env::home_dir(),
-    );
-    let folder = folder.unwrap_or_else(|| std::env::temp_dir().join("senti-ai"));
+    let folder = places::cache().unwrap_or_else(|| std::env::temp_dir().join("senti-ai"));
     let base = text("model_name").unwrap_or(senti_io::registry::BASE);
     let registry = MlflowRegistry::new(api, base, experiment, Cache::at(folder))?;
     let offline = settings.has("offline") && settings.switch("offline");

@@ -4,7 +4,6 @@
 //! of the data goes into the model's record ([`record`]) and comes back from there ([`recall`]).
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use senti::artifact::Manifest;
@@ -19,7 +18,7 @@ use crate::failure::{Outcome, hinted, usage};
 use crate::interrupt::{self, Stage};
 use crate::options::{DATA, OPTIONS};
 use crate::settings::{Origin, Settings};
-use crate::{live, memory, say};
+use crate::{live, memory, places, say};
 
 /// Options that name the column of a role.
 const ROLES: &[(&str, Role)] = &[
@@ -209,7 +208,7 @@ pub fn place(settings: &Settings) -> Place {
         page_rows: settings.whole("bq_page_rows"),
         emulator: text("bq_emulator"),
         copies: mode.unwrap_or_default(),
-        folder: cache_folder(),
+        folder: places::cache().map(|cache| cache.join("bigquery")),
         memo: None,
     }
 }
@@ -220,22 +219,6 @@ fn project_of_key_file() -> Option<String> {
     let text = std::fs::read(path).ok()?;
     let key: serde_json::Value = serde_json::from_slice(&text).ok()?;
     key["project_id"].as_str().map(str::to_owned)
-}
-
-/// Where the system wants what can be fetched again.
-fn cache_folder() -> Option<PathBuf> {
-    let folder = |name: &str| {
-        let folder = std::env::var_os(name).filter(|folder| !folder.is_empty());
-        folder
-            .map(PathBuf::from)
-            .filter(|folder| folder.is_absolute())
-    };
-    let base = folder("XDG_CACHE_HOME").or_else(|| match std::env::consts::OS {
-        "windows" => folder("LOCALAPPDATA"),
-        "macos" => folder("HOME").map(|home| home.join("Library/Caches")),
-        _ => folder("HOME").map(|home| home.join(".cache")),
-    });
-    base.map(|base| base.join("senti-ai").join("bigquery"))
 }
 
 /// Lines of a long reading go to stderr; Ctrl-C ends it.

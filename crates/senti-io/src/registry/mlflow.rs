@@ -9,7 +9,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use senti::artifact::{Artifact, Manifest};
@@ -1071,36 +1070,9 @@ fn facts_of(version: &Value) -> Option<Facts> {
     })
 }
 
-/// The folder for copies of what was fetched: `senti-ai` in `$XDG_CACHE_HOME`, else in `~/.cache`.
-pub fn cache_folder(xdg: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
-    // The specification of base directories says: a relative one is to be ignored.
-    let root = xdg.filter(|folder| folder.is_absolute());
-    Some(
-        root.or_else(|| Some(home?.join(".cache")))?
-            .join("senti-ai"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// <https://specifications.freedesktop.org/basedir-spec/latest/>: a relative path is to be ignored.
-    #[test]
-    fn copies_are_kept_where_the_system_wants_them() {
-        let path = |text: &str| Some(PathBuf::from(text));
-        assert_eq!(
-            cache_folder(path("/x"), path("/home/me")),
-            path("/x/senti-ai")
-        );
-        for relative in [None, path("x"), path("")] {
-            assert_eq!(
-                cache_folder(relative, path("/home/me")),
-                path("/home/me/.cache/senti-ai")
-            );
-        }
-        assert_eq!(cache_folder(None, None), None);
-    }
 
     /// Answers as MLflow 3.17 and 2.22 gave them.
     #[test]

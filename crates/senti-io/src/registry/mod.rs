@@ -22,7 +22,7 @@ use serde::Serialize;
 
 pub use cache::Cache;
 pub use local::{BASE, Registry, is_model, load_folder};
-pub use mlflow::{Experiment, MlflowRegistry, SHA256, cache_folder};
+pub use mlflow::{Experiment, MlflowRegistry, SHA256};
 pub(crate) use mlflow::{about_name, version_tags};
 pub use pending::Waiting;
 pub use reference::{Reference, SCHEME, Stage, Which, check_alias};
