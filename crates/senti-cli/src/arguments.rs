@@ -398,6 +398,10 @@ fn refuse(command: &Command, error: &clap::Error) -> Outcome<Option<Typed>> {
             "pull",
             "export-mlflow",
         ];
+        // the very word of a shelf was typed where a command stands
+        if shelves.contains(&typed) && !names.contains(&typed) {
+            return error.hint(format!("`senti-ai models {typed}` does that"));
+        }
         let names = names.into_iter().filter(|name| *name != "help");
         suggestion::hint(error, typed, names.chain(shelves))
     };

@@ -68,7 +68,9 @@ pub fn push_waiting(here: &Registry, settings: &Settings) -> Result<Vec<Pushed>>
 /// Registers a version; it waits no longer.
 fn bring_to(here: &Registry, entry: &Entry, there: &MlflowRegistry) -> Result<Brought> {
     let which = Reference::of(&entry.model_type, Some(entry.version));
+    let alone = here.exchange()?;
     let brought = bring(here, &which, there, source::now());
+    drop(alone);
     remote::tell(there);
     let brought = brought
         .map_err(|error| error.within(format!("{} cannot be registered", entry.called())))?;
@@ -81,7 +83,9 @@ pub fn pull(word: &str, settings: &Settings) -> Outcome {
     let which = reference(word)?;
     let there = remote::registry(settings)?;
     let here = models::local(settings);
+    let alone = here.exchange()?;
     let brought = bring(&there, &which, &here, source::now());
+    drop(alone);
     remote::tell(&there);
     let brought = brought?;
     let document = || json!({ "pulled": brought });

@@ -90,6 +90,7 @@ pub struct Call<'a> {
     content: Content<'a>,
     once: bool,
     stay: bool,
+    most: Option<u64>,
 }
 
 impl<'a> Call<'a> {
@@ -102,6 +103,7 @@ impl<'a> Call<'a> {
             content: Content::Nothing,
             once: false,
             stay: false,
+            most: None,
         }
     }
 
@@ -148,6 +150,13 @@ impl<'a> Call<'a> {
     #[must_use]
     pub fn stay(mut self) -> Self {
         self.stay = true;
+        self
+    }
+
+    /// A download of more bytes is refused.
+    #[must_use]
+    pub fn most(mut self, bytes: u64) -> Self {
+        self.most = Some(bytes);
         self
     }
 
@@ -252,8 +261,8 @@ impl From<Trouble> for Error {
                 Error::remote(format!("the connection to `{whom}` broke: {why}")).hint("try again")
             }
             Kind::Large(most) => Error::remote(format!(
-                "`{whom}` answers with more than {} MiB",
-                most >> 20
+                "`{whom}` answers with more than {}",
+                senti::memory::size(most)
             ))
             .hint("look whether this is the right address"),
             Kind::File(cause, path) => {
@@ -381,6 +390,9 @@ impl Http {
                 }
                 place.write_all(&buffer[..n]).map_err(Kind::Writing)?;
                 written += n as u64;
+                if let Some(most) = call.most.filter(|most| written > *most) {
+                    return Err(Kind::Large(most));
+                }
                 if (self.stop)() {
                     return Err(Kind::Stopped);
                 }

@@ -150,7 +150,9 @@ fn an_answer_that_is_too_large_is_refused() {
     let small = client().limited(|limits| limits.most_bytes = 1 << 20);
     let error = Error::from(small.send(&Call::get(&address)).expect_err("too large"));
     assert!(
-        error.to_string().ends_with("answers with more than 1 MiB"),
+        error
+            .to_string()
+            .ends_with("answers with more than 1.0 MiB"),
         "{error}"
     );
     // a download is not held in memory

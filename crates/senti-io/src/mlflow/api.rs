@@ -24,6 +24,11 @@ pub const BATCH: Batch = Batch {
     bytes: 900_000,
 };
 
+/// Pages of a list beyond which nobody means it; one holds up to a thousand items.
+const MOST_PAGES: usize = 1_000;
+/// Folders within folders of artifacts beyond which nobody means it.
+const MOST_LEVELS: usize = 16;
+
 /// Limits of one `log-batch`.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch {
@@ -126,7 +131,10 @@ impl From<Refusal> for Error {
         } else {
             format!(": {message}")
         };
-        let sentence = format!("MLflow at `{whom}` refuses `{what}` ({word}){why}");
+        let sentence = match status {
+            200..=299 => format!("MLflow at `{whom}` answers `{what}` oddly{why}"),
+            _ => format!("MLflow at `{whom}` refuses `{what}` ({word}){why}"),
+        };
         match status {
             401 => Error::remote(sentence).hint("set `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or `MLFLOW_TRACKING_TOKEN`"),
             403 if message.contains("Invalid Host header") => Error::remote(sentence)
@@ -233,14 +241,18 @@ impl Api {
 
     /// Every item of a list that comes in pages: `items` is its field in the answer. `body` has no `page_token`.
     pub fn all(&self, what: &str, body: &Value, items: &str) -> Answered<Vec<Value>> {
-        let (mut body, mut found) = (body.clone(), Vec::new());
+        let (mut body, mut found, mut pages) = (body.clone(), Vec::new(), 0);
         loop {
             let mut page = self.post(what, &body)?;
             if let Some(Value::Array(list)) = page.get_mut(items).map(Value::take) {
                 found.extend(list);
             }
             match next_page(&page) {
-                Some(token) => body["page_token"] = json!(token),
+                Some(token) => {
+                    pages += 1;
+                    self.ends(what, pages, body.get("page_token"), &token)?;
+                    body["page_token"] = json!(token);
+                }
                 None => return Ok(found),
             }
         }
@@ -248,7 +260,7 @@ impl Api {
 
     /// The same of a list that is asked for by `GET`.
     pub fn all_of(&self, what: &str, pairs: &[(&str, &str)], items: &str) -> Answered<Vec<Value>> {
-        let (mut token, mut found) = (None::<String>, Vec::new());
+        let (mut token, mut found, mut pages) = (None::<String>, Vec::new(), 0);
         loop {
             let mut pairs = pairs.to_vec();
             if let Some(token) = &token {
@@ -258,10 +270,31 @@ impl Api {
             if let Some(Value::Array(list)) = page.get_mut(items).map(Value::take) {
                 found.extend(list);
             }
-            token = next_page(&page);
-            if token.is_none() {
+            let Some(next) = next_page(&page) else {
                 return Ok(found);
-            }
+            };
+            pages += 1;
+            self.ends(what, pages, token.map(Value::from).as_ref(), &next)?;
+            token = Some(next);
+        }
+    }
+
+    /// Refuses a list that would not end: its next page is the same one again, or there are more than anybody means.
+    fn ends(&self, what: &str, pages: usize, token: Option<&Value>, next: &str) -> Answered<()> {
+        match token.and_then(Value::as_str) == Some(next) || pages > MOST_PAGES {
+            false => Ok(()),
+            true => Err(self.odd_answer(what, format!("its pages do not end ({pages} so far)"))),
+        }
+    }
+
+    /// A refusal of ours: the answer cannot be meant.
+    pub(crate) fn odd_answer(&self, what: &str, message: String) -> Refusal {
+        Refusal::Said {
+            what: what.to_owned(),
+            whom: self.base().to_owned(),
+            status: 200,
+            code: String::new(),
+            message,
         }
     }
 
@@ -321,11 +354,12 @@ impl Api {
         }
     }
 
-    /// Writes an artifact to where `fresh` says; its bytes.
+    /// Writes an artifact of at most `most` bytes to where `fresh` says; its bytes.
     pub fn download<W: Write>(
         &self,
         root: &Root,
         path: &str,
+        most: u64,
         mut fresh: impl FnMut() -> std::io::Result<W>,
     ) -> Result<u64> {
         match root {
@@ -333,7 +367,7 @@ impl Api {
                 let url = self.artifact_url(prefix, path);
                 let (answer, written) = self
                     .http
-                    .download(&self.signed(Call::get(url)), fresh)
+                    .download(&self.signed(Call::get(url)).most(most), fresh)
                     .map_err(Error::from)?;
                 match answer.is_success() {
                     true => Ok(written),
@@ -352,13 +386,28 @@ impl Api {
         }
     }
 
+    /// Where artifacts lie, by an `artifact_uri` of an answer. A folder of this machine is believed of a server on this machine only: another
+    /// one must not choose what is read and written here.
+    pub fn root(&self, uri: &str) -> Root {
+        match Root::of(uri) {
+            Root::Here(_) if !crate::http::address::is_here(self.base()) => {
+                Root::Elsewhere(uri.to_owned())
+            }
+            root => root,
+        }
+    }
+
     /// Every file under a folder of the artifacts, with its bytes where the server tells: paths as [`Api::download`] wants them.
     pub fn files(&self, root: &Root, folder: &str) -> Result<Vec<(String, Option<u64>)>> {
         let (mut files, mut folders) = (Vec::new(), vec![folder.trim_matches('/').to_owned()]);
+        let mut looked = 0;
         while let Some(folder) = folders.pop() {
-            if files.len() + folders.len() > 10_000 {
+            looked += 1;
+            if files.len() + folders.len() + looked > 10_000
+                || folder.split('/').count() > MOST_LEVELS
+            {
                 return Err(Error::remote(format!(
-                    "`{}` holds more than 10000 artifacts",
+                    "`{}` holds more than 10000 artifacts, or more than {MOST_LEVELS} folders within each other",
                     self.base()
                 )));
             }
@@ -435,9 +484,10 @@ impl Api {
     }
 
     fn signed<'c>(&self, call: Call<'c>) -> Call<'c> {
+        // where to ask, and as whom, is the user's to say: no redirection is followed
         self.connection
             .headers()
-            .fold(call, |call, (name, value)| call.header(name, value))
+            .fold(call.stay(), |call, (name, value)| call.header(name, value))
     }
 
     fn ask(&self, what: &str, call: Call<'_>) -> Answered<Value> {
@@ -448,12 +498,9 @@ impl Api {
         if answer.body.is_empty() {
             return Ok(json!({}));
         }
-        serde_json::from_slice(&answer.body).map_err(|_| Refusal::Said {
-            what: what.to_owned(),
-            whom: self.base().to_owned(),
-            status: answer.status,
-            code: String::new(),
-            message: format!("the answer is no JSON: {}", self.excerpt(&answer)),
+        serde_json::from_slice(&answer.body).map_err(|_| {
+            let excerpt = self.excerpt(&answer);
+            self.odd_answer(what, format!("the answer is no JSON: {excerpt}"))
         })
     }
 

@@ -416,7 +416,7 @@ impl Sender {
             return Ok(());
         }
         let uri = self.remote(run)?.artifact_uri.clone();
-        let root = Root::of(&uri);
+        let root = self.api.root(&uri);
         let content = Content::File(&place);
         let trouble = match &root {
             Root::Proxied(prefix) => match self.api.put(prefix, &file.path, content) {

@@ -41,6 +41,7 @@ const CREATED: &str = "created";
 /// Keeps the highest number that was deleted.
 const DELETED: &str = ".last_deleted";
 const LOCK: &str = ".lock";
+const EXCHANGE: &str = ".exchange.lock";
 
 /// A registry in a folder.
 ///
@@ -219,22 +220,16 @@ impl Registry {
         Ok(entry)
     }
 
+    /// Held by whoever brings models to a server or from one: two at once would bring the same one twice. Waits for the other.
+    pub fn exchange(&self) -> Result<File> {
+        atomic::make_folder(&self.root)?;
+        hold(&self.root.join(EXCHANGE))
+    }
+
     /// Serialises writers, other processes included. Readers need no lock: versions appear whole.
     fn lock(&self) -> Result<File> {
         atomic::make_folder(&self.root)?;
-        let path = self.root.join(LOCK);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|cause| failed("write", &path, cause))?;
-        match file.lock() {
-            Ok(()) => Ok(file),
-            // No locks here (some network disks): the rename is the last line of defence.
-            Err(cause) if cause.kind() == ErrorKind::Unsupported => Ok(file),
-            Err(cause) => Err(failed("lock", &path, cause)),
-        }
+        hold(&self.root.join(LOCK))
     }
 
     fn next_version(&self, folder: &Path) -> Result<u32> {
@@ -449,6 +444,22 @@ impl Backend for Registry {
         let _lock = self.lock()?;
         let entry = Backend::find(self, which)?;
         self.remove(&entry.model_type, entry.version, force)
+    }
+}
+
+/// A lock, once nobody else has it.
+fn hold(path: &Path) -> Result<File> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|cause| failed("write", path, cause))?;
+    match file.lock() {
+        Ok(()) => Ok(file),
+        // No locks here (some network disks): the rename is the last line of defence.
+        Err(cause) if cause.kind() == ErrorKind::Unsupported => Ok(file),
+        Err(cause) => Err(failed("lock", path, cause)),
     }
 }
 

@@ -33,6 +33,8 @@ pub const SHA256: &str = "senti.sha256";
 /// Most metrics of a batch that may be sent twice: MLflow 2.22 looks for those that it has in steps of 100, and refuses a larger batch
 /// of which it has any (`_log_metrics` of its `sqlalchemy_store.py`).
 const REPEATABLE: usize = 100;
+/// Bytes of a file whose size the server does not tell, at most.
+const MOST_UNTOLD: u64 = 1 << 32;
 /// Tag of a run that was made by a push, and is complete only when it is finished.
 const PUSHED: &str = "senti.pushed";
 
@@ -126,15 +128,34 @@ impl MlflowRegistry {
             Err(refusal) if is_missing(&refusal) => Ok(None),
             Err(refusal) => Err(refusal),
         };
+        // an answer about another model is no answer
+        let meant = |answer: Option<Value>, wanted: Option<u32>| {
+            let fits = answer.as_ref().is_none_or(|version| {
+                version["name"] == name && wanted.is_none_or(|wanted| number(version) == wanted)
+            });
+            match fits {
+                true => Ok(answer),
+                false => Err(self.api.odd_answer(
+                    "model-versions/get",
+                    format!("asked for `{name}`, it tells of another model"),
+                )),
+            }
+        };
         match which {
-            Which::Version(number) => found(self.api.get(
-                "model-versions/get",
-                &[("name", name), ("version", &number.to_string())],
-            )),
-            Which::Alias(alias) => found(self.api.get(
-                "registered-models/alias",
-                &[("name", name), ("alias", alias)],
-            )),
+            Which::Version(number) => {
+                let version = ("version", &*number.to_string());
+                let answer = self
+                    .api
+                    .get("model-versions/get", &[("name", name), version]);
+                meant(found(answer)?, Some(*number))
+            }
+            Which::Alias(alias) => {
+                let pairs = [("name", name), ("alias", alias)];
+                meant(
+                    found(self.api.get("registered-models/alias", &pairs))?,
+                    None,
+                )
+            }
             Which::Newest => Ok(self.versions(name)?.pop()),
             Which::Stage(stage) => {
                 let mut versions = self.versions(name)?;
@@ -299,7 +320,7 @@ impl MlflowRegistry {
             &[("name", &origin.name), ("version", &version)],
         )?;
         let uri = text_of(&answer, "/artifact_uri").ok_or_else(|| odd("get-download-uri"))?;
-        let root = Root::of(&uri);
+        let root = self.api.root(&uri);
         let listed = self.api.files(&root, OWN)?;
         let size = |name: &str| {
             let path = format!("{OWN}/{name}");
@@ -329,8 +350,10 @@ impl MlflowRegistry {
                 Ok(Shared(Rc::clone(&bytes)))
             };
             let path = format!("{OWN}/{name}");
-            (self.api.download(&root, &path, fresh))
-                .map_err(|error| error.within(format!("`{called}` cannot be fetched")))?;
+            (self
+                .api
+                .download(&root, &path, wanted.unwrap_or(MOST_UNTOLD), fresh))
+            .map_err(|error| error.within(format!("`{called}` cannot be fetched")))?;
             let bytes = bytes.take();
             match wanted {
                 // a size of zero is left out of an answer
@@ -491,7 +514,7 @@ impl MlflowRegistry {
                     created: now,
                 };
                 self.put(
-                    &Root::of(&uri),
+                    &self.api.root(&uri),
                     "",
                     &package::files(model.files, model.artifact, &about)?,
                 )?;
@@ -516,7 +539,7 @@ impl MlflowRegistry {
                     created: now,
                 };
                 self.put(
-                    &Root::of(&uri),
+                    &self.api.root(&uri),
                     MODEL,
                     &package::files(model.files, model.artifact, &about)?,
                 )?;

@@ -6,10 +6,15 @@
 mod server;
 mod trouble;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use serde_json::{Value, json};
 
 use self::server::{Emulator, PROJECT, emulator};
 use crate::run::{Desk, Done, prices};
+
+/// One at a time: asked by several at once, the emulator has told one the number of another's rows (`totalRows` 3 of a table with 400).
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// A desk with a model of `prices.csv`, and a data set whose table `raw` holds the same rows, shuffled, with columns that are no numbers.
 struct Setting {
@@ -18,11 +23,14 @@ struct Setting {
     dataset: &'static str,
     /// What is asked: the emulator, or a proxy before it.
     port: u16,
+    /// Held, never read.
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Setting {
     fn new(dataset: &'static str) -> Option<Self> {
         let emulator = emulator()?;
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let desk = Desk::trained();
         desk.file("prices.csv", &prices(400));
         emulator.witness(&["dataset", dataset]);
@@ -33,6 +41,7 @@ impl Setting {
             emulator,
             dataset,
             port: emulator.port,
+            _alone: alone,
         })
     }
 
