@@ -162,25 +162,7 @@ const READERS: &[Verb] = &[
     Train, Predict, Backtest, Inspect, Verify, Audit, Importance, Import,
 ];
 const SOURCED: &[Verb] = &[Train, Predict, Backtest, Verify, Audit, Importance, Import];
-const ALL: &[Verb] = &[
-    Train,
-    Predict,
-    Backtest,
-    Inspect,
-    Models,
-    Promote,
-    Delete,
-    Push,
-    Pull,
-    ExportMlflow,
-    Verify,
-    Audit,
-    Importance,
-    Import,
-    Fetch,
-    Sentiment,
-];
-/// Those, and the command whose format is that of a file.
+/// Every command; the last one's format is that of a file.
 const EVERY: &[Verb] = &[
     Train,
     Predict,
@@ -200,6 +182,8 @@ const EVERY: &[Verb] = &[
     Sentiment,
     Export,
 ];
+/// Those whose format is that of stdout.
+const ALL: &[Verb] = EVERY.split_at(EVERY.len() - 1).0;
 /// What may bring rows from the network.
 const BRINGS: &[Verb] = &[
     Train, Predict, Backtest, Inspect, Verify, Audit, Importance, Import, Fetch,

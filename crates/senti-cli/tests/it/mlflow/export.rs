@@ -9,6 +9,7 @@ use senti_io::mlflow::record::{
 use senti_io::mlflow::store::{Store, Version};
 use serde_json::{Value, json};
 
+use super::alike;
 use super::server::{Environment, LINES, Options, Server, environment};
 use crate::run::{Desk, SMALL, check_golden};
 
@@ -245,29 +246,7 @@ fn a_server_shows_what_the_registry_holds() {
         assert_eq!(experiments.len(), 2);
         // Python forecasts what `predict` does, from the very same rows.
         for (python, ours) in [(&seen[3], &forecasts[0]), (&seen[4], &forecasts[1])] {
-            check_alike(python, ours);
-        }
-    }
-}
-
-/// Forecasts of Python beside those of `predict --format json`, to 1e-5 relative: the graph has single precision inside.
-#[track_caller]
-fn check_alike(python: &Value, ours: &Value) {
-    let rows = ours["forecast"]["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 3);
-    let near = |found: &Value, wanted: &Value| {
-        let (found, wanted) = (found.as_f64().unwrap(), wanted.as_f64().unwrap());
-        assert!(
-            (found - wanted).abs() <= 1e-5 * wanted.abs(),
-            "{found}, wanted {wanted}"
-        );
-    };
-    for (step, row) in rows.iter().enumerate() {
-        near(&python["point"][0][step], &row["point"]);
-        let quantiles = row["quantiles"].as_array().unwrap();
-        assert_eq!(quantiles.len(), 19);
-        for (level, wanted) in quantiles.iter().enumerate() {
-            near(&python["quantiles"][0][step][level], wanted);
+            alike(python, ours);
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::alike;
 use super::server::{ADMIN, Options, Server, environment, free_port};
 use crate::proxy::{Proxy, Trouble};
 use crate::run::{Desk, Done, SMALL, prices};
@@ -344,28 +345,6 @@ fn window(side: &Side, metadata: &Value) -> Vec<Vec<f64>> {
             .collect()
     };
     last.iter().map(row).collect()
-}
-
-/// Forecasts of Python (`point`, `quantiles`) beside those of `predict --format json`, to 1e-5 relative.
-#[track_caller]
-fn alike(python: &Value, ours: &Value) {
-    let rows = ours["forecast"]["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 3);
-    let near = |of: &Value, wanted: &Value| {
-        let (of, wanted) = (of.as_f64().unwrap(), wanted.as_f64().unwrap());
-        assert!(
-            (of - wanted).abs() <= 1e-5 * wanted.abs(),
-            "{of}, wanted {wanted}"
-        );
-    };
-    for (step, row) in rows.iter().enumerate() {
-        near(&python["point"][0][step], &row["point"]);
-        let quantiles = row["quantiles"].as_array().unwrap();
-        assert_eq!(quantiles.len(), 19);
-        for (level, wanted) in quantiles.iter().enumerate() {
-            near(&python["quantiles"][0][step][level], wanted);
-        }
-    }
 }
 
 /// `mlflow.pyfunc.load_model("models:/…@champion").predict(window)` on both lines, and on 3.x `mlflow models serve`.
